@@ -1,0 +1,75 @@
+# `make run` needs python3 with pip, and nothing else. Every path is relative and nothing calls a
+# script of the virtual environment, so the checkout may lie anywhere, spaces included.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+PYTHON ?= python3
+PORT ?= 8000
+BIND ?= 127.0.0.1:$(PORT)
+WORKERS ?= 2
+DEMO ?= 1
+UV_VERSION := 0.13.8
+
+UV := .tools/bin/uv
+PY := .venv/bin/python
+MANAGE := $(PY) manage.py
+# The interpreter that is there is used, and none is downloaded.
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help run stop test lint bench soak promises lock
+
+help:  ## Show this list
+	@sed -n 's/^\([a-z]*\):.*##/\1:/p' Makefile | column -t -s : || true
+
+run: .venv/.runtime .env  ## Start everything on http://127.0.0.1:8000 (PORT=…, DEMO=0 for an empty desk)
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) createcachetable
+	@$(MANAGE) schedules
+	@$(MANAGE) first_admin
+ifneq ($(DEMO),0)
+	@$(MANAGE) load_demo --if-new
+endif
+	@exec $(MANAGE) up $(BIND)
+
+stop: .venv/.runtime .env  ## Stop the embedded database (Ctrl-C stops web and workers)
+	@$(MANAGE) db stop
+
+test: lint  ## Run every check and every test
+	@$(PY) -m pytest -n $(WORKERS)
+
+lint: .venv/.dev  ## Style, types, floors, migrations
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m importlinter.cli --config pyproject.toml
+	@ENV_FILE=tests/config/test.env EMBEDDED_PG_DIR=var/pgdata-test $(MANAGE) makemigrations --check --dry-run
+
+lock: $(UV)  ## Resolve the dependencies anew into the two lock files
+	@$(UV) pip compile $(LOCK) pyproject.toml --output-file requirements.txt
+	@$(UV) pip compile $(LOCK) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+# Tools and dependencies. A stamp is older than its lock file exactly when something changed, so a
+# second run asks nobody and works without a network.
+
+.env:
+	@$(PYTHON) -m config.first_run
+
+# --target needs neither a virtual environment nor ensurepip, and no distribution refuses it.
+$(UV):
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-warn-script-location --root-user-action ignore --target .tools uv==$(UV_VERSION)
+	@touch $(UV)
+
+$(PY): | $(UV)
+	@$(UV) venv --quiet --allow-existing --python "$$(command -v $(PYTHON))" .venv
+
+.venv/.runtime: requirements.txt | $(PY)
+	@test -e .venv/.dev || $(UV) pip sync --quiet --python $(PY) --require-hashes requirements.txt
+	@touch $@
+
+.venv/.dev: requirements-dev.txt | $(PY)
+	@$(UV) pip sync --quiet --python $(PY) --require-hashes requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The project itself: settings, database, processes, and what every app stands on."""

@@ -1,0 +1,1 @@
+"""PostgreSQL without an installation: ENGINE = "config.postgres"."""

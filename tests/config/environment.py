@@ -1,0 +1,27 @@
+"""The environment of the tests, set before Django reads its settings (`pytest -p`).
+
+Nothing of the machine's own configuration may reach a test: no key, no send mode, no data.
+"""
+
+import os
+import re
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+# A database may be chosen, so that several people can run the tests at once.
+KEPT = {"DATABASE_URL", "EMBEDDED_PG_DIR"}
+
+
+def documented_names() -> set[str]:
+    """The names in .env.example, commented out or not."""
+    example = (BASE_DIR / ".env.example").read_text()
+    return set(re.findall(r"^#?([A-Z][A-Z0-9_]+)=", example, re.MULTILINE))
+
+
+for name in documented_names() - KEPT:
+    os.environ.pop(name, None)
+
+os.environ["ENV_FILE"] = str(Path(__file__).with_name("test.env"))
+os.environ.setdefault("EMBEDDED_PG_DIR", str(BASE_DIR / "var" / "pgdata-test"))
+# pytest-playwright keeps an event loop in the main thread, which Django takes for async code.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
