@@ -1,0 +1,54 @@
+"""Adapters are named in settings and loaded by their dotted path, as Django does for caches.
+
+    CHANNELS = {"email": "pitches.channels.email.Email", "sms": {"BACKEND": "…", "OPTIONS": {…}}}
+
+    backends.load("CHANNELS", "email")
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+
+class BackendError(ImproperlyConfigured):
+    """Settings name an adapter that does not exist or does not load."""
+
+
+def names(setting: str) -> list[str]:
+    """The names under which adapters are configured, in the order of the setting."""
+    return list(getattr(settings, setting, {}))
+
+
+@lru_cache(maxsize=64)
+def load(setting: str, name: str, base: type = object) -> Any:
+    """The one instance of the adapter `name` of `setting`, made with its OPTIONS.
+
+    `base` is the class it has to be. Raises BackendError.
+    """
+    configured = getattr(settings, setting, {})
+    if name not in configured:
+        known = ", ".join(configured) or "nothing"
+        raise BackendError(f"{setting} has no {name!r}; it has {known}.")
+    entry = configured[name]
+    entry = {"BACKEND": entry} if isinstance(entry, str) else entry
+    where, path = f"{setting}[{name!r}]", entry.get("BACKEND", "")
+    try:
+        adapter = import_string(path)
+    except ImportError as e:
+        raise BackendError(f"{where} names {path!r}, which does not load: {e}") from e
+    if not (isinstance(adapter, type) and issubclass(adapter, base)):
+        raise BackendError(f"{where} names {path!r}, which is not a {base.__name__}.")
+    try:
+        return adapter(**entry.get("OPTIONS", {}))
+    except TypeError as e:
+        raise BackendError(f"{where}: {path!r} does not take these OPTIONS: {e}") from e
+
+
+@setting_changed.connect
+def _forget(**kwargs: Any) -> None:
+    """Tests swap adapters with override_settings."""
+    load.cache_clear()
