@@ -1,0 +1,127 @@
+"""The company behind a lead, and the people who open the mail."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from campaigns import zones
+from config.db import one_of
+
+
+class Organization(models.Model):
+    name = models.CharField(max_length=200)
+    name_key = models.CharField(
+        max_length=200, editable=False, help_text="The name as dedupe sees it."
+    )
+    domain = models.CharField(max_length=253, blank=True, help_text="example.com, without www.")
+    industry = models.CharField(max_length=200, blank=True)
+    employees = models.PositiveIntegerField(null=True, blank=True)
+    country = models.CharField(max_length=2, blank=True, help_text="ISO 3166, two letters.")
+    time_zone = models.CharField(max_length=64, blank=True, validators=[zones.check])
+    do_not_contact = models.BooleanField(default=False)
+    do_not_contact_reason = models.CharField(max_length=300, blank=True)
+    follow_up_date = models.DateField(
+        null=True, blank=True, help_text="Nothing new before this day."
+    )
+    attributes = models.JSONField(default=dict, blank=True)
+    is_demo = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            # One domain can hold two companies and one name two domains: only both together say
+            # "the same".
+            models.UniqueConstraint(
+                fields=["name_key", "domain"], name="organization_once_per_name_and_domain"
+            ),
+        ]
+        indexes = [models.Index(fields=["domain"], name="organization_by_domain")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ContactRole(models.TextChoices):
+    PARTNER = "partner"
+    HOST = "host"
+    OWNER = "owner"
+    CREATOR = "creator"
+    OTHER = "other"
+
+
+class Contact(models.Model):
+    Role = ContactRole
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.SET_NULL, null=True, blank=True, related_name="contacts"
+    )
+    name = models.CharField(max_length=200, blank=True)
+    role = models.CharField(max_length=20, choices=Role, default=Role.OTHER)
+    title = models.CharField(max_length=200, blank=True)
+    is_primary = models.BooleanField(
+        default=False, help_text="The one person of the organization we write to."
+    )
+    country = models.CharField(max_length=2, blank=True)
+    time_zone = models.CharField(max_length=64, blank=True, validators=[zones.check])
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-is_primary", "pk"]
+        constraints = [one_of("role", ContactRole)]
+        indexes = [
+            # the planner reads the partners of many organizations at once
+            models.Index(fields=["organization", "role"], name="contact_by_organization_role"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"contact #{self.pk}"
+
+
+class ContactAddressKind(models.TextChoices):
+    EMAIL = "email"
+    PHONE = "phone"
+    LINKEDIN = "linkedin", "LinkedIn"
+    PROFILE = "profile"
+
+
+class ContactAddressVerification(models.TextChoices):
+    UNKNOWN = "unknown"
+    VALID = "valid"
+    RISKY = "risky"
+    INVALID = "invalid"
+
+
+class ContactAddress(models.Model):
+    Kind = ContactAddressKind
+    Verification = ContactAddressVerification
+
+    contact = models.ForeignKey(Contact, on_delete=models.CASCADE, related_name="addresses")
+    kind = models.CharField(max_length=10, choices=Kind)
+    value = models.CharField(max_length=320)
+    canonical = models.CharField(
+        max_length=320, help_text="One spelling for every way to write it."
+    )
+    verification = models.CharField(
+        max_length=10, choices=Verification, default=Verification.UNKNOWN
+    )
+    verified_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "contact addresses"
+        ordering = ["contact", "pk"]
+        constraints = [
+            # One address is one contact, however many leads it serves: limits and stops hang on
+            # it.
+            models.UniqueConstraint(
+                fields=["kind", "canonical"], name="address_belongs_to_one_contact"
+            ),
+            one_of("kind", ContactAddressKind),
+            one_of("verification", ContactAddressVerification),
+        ]
+
+    def __str__(self) -> str:
+        return self.value
