@@ -1,8 +1,8 @@
 """Adapters are named in settings and loaded by their dotted path, as Django does for caches.
 
-    CHANNELS = {"email": "pitches.channels.email.Email", "sms": {"BACKEND": "…", "OPTIONS": {…}}}
+CHANNELS = {"email": "pitches.channels.email.Email", "sms": {"BACKEND": "…", "OPTIONS": {…}}}
 
-    backends.load("CHANNELS", "email")
+backends.load("CHANNELS", "email")
 """
 
 from functools import lru_cache

@@ -7,11 +7,12 @@ import base64
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ENV_FILE = Path(__file__).resolve().parent.parent / ".env"
 
-KEYS = {
+KEYS: dict[str, Callable[[], str]] = {
     "SECRET_KEY": lambda: secrets.token_urlsafe(64),
     "CREDENTIALS_KEY": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     "SUPPRESSION_KEY": lambda: secrets.token_urlsafe(48),
@@ -19,9 +20,9 @@ KEYS = {
 }
 
 HEAD = """\
-# Written once, by the first run. Every setting that can stand here is explained in .env.example.
-# Keep a copy of the four keys with your backups: without SUPPRESSION_KEY the list of people who
-# must not be written to is unreadable, without CREDENTIALS_KEY the mailbox passwords are.
+# Written once, by the first run. .env.example explains every setting that can stand here.
+# Keep a copy of the four keys with your backups: without SUPPRESSION_KEY the list of people
+# who must not be written to is unreadable, without CREDENTIALS_KEY the mailboxes' passwords are.
 """
 
 

@@ -1,14 +1,15 @@
-"""Is the process fit to answer? Asked by load balancers, `up` and people in a hurry."""
+"""Is it fit to answer? Asked by load balancers, by `up`, and by people in a hurry."""
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
+
+from . import beats
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while the database answers, 503 otherwise."""
+    """200 while the database answers, else 503; and for how long no worker was heard."""
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+        silence = beats.silence()
     except DatabaseError:
         return JsonResponse({"database": "unreachable"}, status=503)
-    return JsonResponse({"database": "ok"})
+    return JsonResponse({"database": "ok", "worker_silent_seconds": silence})

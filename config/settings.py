@@ -81,11 +81,13 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.middleware.login_rules",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -141,7 +143,7 @@ LANGUAGE_CODE = "en"
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "config.logins.Backend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -151,7 +153,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-]
+] + [{"NAME": "config.logins.NewPassword"}]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
@@ -188,8 +190,9 @@ WHITENOISE_MAX_AGE = 3600
 
 # Jobs
 
-# A job stops taking new work after TICK_SECONDS; one message may then still wait EMAIL_DATA_TIMEOUT
-# for the server's last word. The queue's own timeout must never come first (check config.E001).
+# A job stops taking new work after TICK_SECONDS; one message may then still wait
+# EMAIL_DATA_TIMEOUT for the server's last word. The queue's own timeout must never come first
+# (check config.E001).
 TICK_SECONDS = env.int("TICK_SECONDS", default=240)
 CLAIM_LEASE = env.int("CLAIM_LEASE", default=120)
 HANDING_LEASE = env.int("HANDING_LEASE", default=900)
@@ -229,7 +232,7 @@ DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"overture@{PUBLIC_HOST o
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "config.logins.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

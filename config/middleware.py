@@ -1,0 +1,50 @@
+"""What every answer passes through."""
+
+from collections.abc import Callable
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from . import logins
+from .models import LoginRule
+
+Answer = Callable[[HttpRequest], HttpResponse]
+
+POLICY = (
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; img-src 'self' data:"
+)
+# The admin's theme evaluates expressions in attributes and sets its colors in the page.
+ADMIN_POLICY = f"{POLICY}; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'"
+
+
+def content_security_policy(get_response: Answer) -> Answer:
+    """Scripts and forms are ours or they do not run, whatever a scraped text contains."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        policy = ADMIN_POLICY if request.path.startswith(reverse("admin:index")) else POLICY
+        response.headers.setdefault("Content-Security-Policy", policy)
+        return response
+
+    return answer
+
+
+def login_rules(get_response: Answer) -> Answer:
+    """Hold sessions to the rules of their login, also after these change."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        user = request.user
+        rule = LoginRule.objects.filter(user=user.pk).first() if user.is_authenticated else None
+        if rule and rule.loopback_only and not logins.is_local(request):
+            logout(request)
+            return HttpResponse(logins.ONLY_HERE, status=403, content_type="text/plain")
+        if rule and rule.must_change_password:
+            change = reverse("admin:password_change")
+            if request.path not in (change, reverse("admin:logout"), reverse("admin:jsi18n")):
+                return redirect(change)
+        return get_response(request)
+
+    return answer

@@ -1,0 +1,51 @@
+"""What the project knows about itself: its workers, its jobs, and special logins."""
+
+from django.conf import settings
+from django.db import models
+
+
+class Beat(models.Model):
+    """The last sign of life of one process, in the database's time."""
+
+    name = models.CharField(max_length=50)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    beaten_at = models.DateTimeField()
+    # Set by who cannot beat for a while: somebody waiting for a mail server's last word.
+    valid_until = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["host", "pid"], name="beat_one_per_process"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.host} ({self.pid})"
+
+
+class TickRun(models.Model):
+    """The last run of one kind of job: one row per kind."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    result = models.JSONField(null=True)
+    error = models.TextField(blank=True)
+    failed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LoginRule(models.Model):
+    """What is special about one user's login."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="login_rule"
+    )
+    must_change_password = models.BooleanField(default=False)
+    # For users whose password is printed in the documentation.
+    loopback_only = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"Login of {self.user}"

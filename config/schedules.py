@@ -1,0 +1,71 @@
+"""Which jobs run, and when. Nothing else may be scheduled: a schedule can call any function."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django_q.models import Schedule
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job: every `minutes`, or at the times of `cron` (UTC)."""
+
+    name: str
+    func: str
+    about: str
+    minutes: int | None = None
+    cron: str | None = None
+
+    def row(self) -> dict[str, object]:
+        """The fields of its Schedule."""
+        return {
+            "func": self.func,
+            "schedule_type": Schedule.CRON if self.cron else Schedule.MINUTES,
+            "minutes": self.minutes,
+            "cron": self.cron,
+            "repeats": -1,
+            "args": "",
+            "kwargs": "",
+            "hook": None,
+            "cluster": None,
+        }
+
+
+PLANNED = [
+    Planned("send", "pitches.jobs.send", "Hands over the messages that are due.", minutes=1),
+    Planned(
+        "reap", "pitches.jobs.reap", "Takes back what lost workers had claimed.", minutes=1
+    ),
+    Planned("inbox", "pitches.jobs.inbox", "Reads the mailboxes of all senders.", minutes=2),
+    Planned(
+        "follow up", "pitches.jobs.follow_up", "Queues the follow-ups that are due.", minutes=15
+    ),
+    Planned(
+        "outreach", "pitches.jobs.outreach", "Finds, matches and drafts.", cron="0 9 * * *"
+    ),
+    Planned("prune", "config.ticks.prune", "Deletes old results and beats.", cron="20 3 * * *"),
+]
+
+
+@transaction.atomic
+def install() -> list[str]:
+    """Make the schedules exactly those of PLANNED; return the names of what changed."""
+    wanted = {planned.name: planned.row() for planned in PLANNED}
+    existing: dict[str, Schedule] = {}
+    changed = []
+    for schedule in Schedule.objects.select_for_update():
+        if schedule.name in wanted and schedule.name not in existing:
+            existing[schedule.name] = schedule
+        else:
+            changed.append(str(schedule.name))
+            schedule.delete()
+    for name, row in wanted.items():
+        schedule = existing.get(name) or Schedule(name=name)
+        # A schedule that is as it should be is left alone: saving it would move its next run.
+        if schedule.pk and all(getattr(schedule, field) == row[field] for field in row):
+            continue
+        for field, value in row.items():
+            setattr(schedule, field, value)
+        schedule.save()
+        changed.append(name)
+    return changed
