@@ -22,7 +22,7 @@ KEYS: dict[str, Callable[[], str]] = {
 HEAD = """\
 # Written once, by the first run. .env.example explains every setting that can stand here.
 # Keep a copy of the four keys with your backups: without SUPPRESSION_KEY the list of people
-# who must not be written to is unreadable, without CREDENTIALS_KEY the mailboxes' passwords are.
+# who must not be written to is unreadable, without CREDENTIALS_KEY so are mailbox passwords.
 """
 
 
