@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from config.schedules import PLANNED
-from tests.config.environment import BASE_DIR, documented_names
+from tests.config.environment import BASE_DIR, documented_names, outside
 
 FLOORS = ["campaigns", "prospects", "pitches", "crm_sync"]
 
@@ -69,7 +69,7 @@ def manage(*command: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "manage.py", *command],
         cwd=BASE_DIR,
-        env=os.environ | environment,
+        env=outside(**environment),
         capture_output=True,
         text=True,
         timeout=60,
