@@ -17,7 +17,10 @@ MANAGE := $(PY) manage.py
 # The interpreter that is there is used, and none is downloaded.
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
-export PYTHONDONTWRITEBYTECODE :=
+# Where the machine says whom to trust (behind a company's proxy, say), uv listens.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS := 1
+endif
 
 .PHONY: help run stop test lint bench soak promises lock
 
