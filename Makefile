@@ -29,7 +29,7 @@ help:  ## Show this list
 
 run: .venv/.runtime .env  ## Start everything on http://127.0.0.1:8000 (PORT=…, DEMO=0 for an empty desk)
 	@$(MANAGE) migrate --verbosity 0
-	@$(MANAGE) createcachetable
+	@$(MANAGE) createcachetable --verbosity 0
 	@$(MANAGE) schedules
 	@$(MANAGE) first_admin
 ifneq ($(DEMO),0)
