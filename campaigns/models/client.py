@@ -39,6 +39,7 @@ class Client(models.Model):
         null=True, blank=True, help_text="Empty: what the plan gives."
     )
     notes = models.TextField(blank=True, help_text="Seen by staff only.")
+    is_demo = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

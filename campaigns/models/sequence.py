@@ -85,6 +85,9 @@ class PitchTemplate(models.Model):
     subject = models.CharField(max_length=300, blank=True)
     body = models.TextField(blank=True)
     is_active = models.BooleanField(default=True)
+    is_preset = models.BooleanField(
+        default=False, editable=False, help_text="Shipped, not written by a person."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
