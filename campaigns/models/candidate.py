@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import MD5
@@ -107,6 +108,8 @@ class Candidate(models.Model):
             # matching reads the pitchable candidates of a client
             models.Index(fields=["client", "status"], name="candidate_by_client_status"),
             GinIndex(fields=["skills"], name="candidate_skills"),
+            # the search box finds words of names by their beginnings
+            GinIndex(SearchVector("name", config="simple"), name="candidate_name_words"),
         ]
 
     def __str__(self) -> str:

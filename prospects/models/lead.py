@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 
@@ -111,6 +113,8 @@ class Lead(models.Model):
             ),
             # the admin list's default order, page by page
             models.Index(fields=["name", "id"], name="lead_by_name"),
+            # the search box finds words of names by their beginnings
+            GinIndex(SearchVector("name", config="simple"), name="lead_name_words"),
         ]
 
     def __str__(self) -> str:

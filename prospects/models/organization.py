@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 
 from campaigns import zones
@@ -37,7 +39,11 @@ class Organization(models.Model):
                 fields=["name_key", "domain"], name="organization_once_per_name_and_domain"
             ),
         ]
-        indexes = [models.Index(fields=["domain"], name="organization_by_domain")]
+        indexes = [
+            models.Index(fields=["domain"], name="organization_by_domain"),
+            # the search box finds words of names by their beginnings
+            GinIndex(SearchVector("name", config="simple"), name="organization_name_words"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -74,6 +80,8 @@ class Contact(models.Model):
         indexes = [
             # the planner reads the partners of many organizations at once
             models.Index(fields=["organization", "role"], name="contact_by_organization_role"),
+            # the search box finds words of names by their beginnings
+            GinIndex(SearchVector("name", config="simple"), name="contact_name_words"),
         ]
 
     def __str__(self) -> str:

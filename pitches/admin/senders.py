@@ -1,0 +1,110 @@
+"""Mailboxes, limits, and what is stopped."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import display
+
+from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, status_of
+from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
+
+
+class SenderCampaignRows(Rows):
+    model = SenderCampaign
+    autocomplete_fields = ("campaign",)
+
+
+@admin.register(Sender)
+class SenderAdmin(Kept, Page):
+    list_display = (
+        "name",
+        "address",
+        "colored_status",
+        "status_reason",
+        "transport",
+        "daily_limit",
+        "inbox_read_at",
+    )
+    list_filter = ("status", "transport")
+    search_fields = ("name__istartswith", "address__istartswith")
+    autocomplete_fields = ("user",)
+    readonly_fields = ("inbox_read_at", "inbox_error")
+    inlines = (SenderCampaignRows,)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "address"),
+                    ("user", "time_zone"),
+                    ("status", "status_reason"),
+                    "signature",
+                )
+            },
+        ),
+        (
+            "Mailbox",
+            {
+                "classes": ("tab",),
+                "fields": (
+                    "transport",
+                    ("smtp_host", "smtp_port", "smtp_security"),
+                    ("imap_host", "imap_port"),
+                    ("username", "password"),
+                    ("inbox_read_at", "inbox_error"),
+                ),
+            },
+        ),
+        (
+            "How much",
+            {
+                "classes": ("tab",),
+                "fields": (
+                    ("daily_limit", "hourly_limit"),
+                    ("ramp_start", "ramp_step", "ramp_began_on"),
+                    ("gap_min", "gap_max"),
+                ),
+            },
+        ),
+    )
+
+    @display(description="status", ordering="status", label=STATUS_COLORS)
+    def colored_status(self, sender: Sender) -> tuple[str, str]:
+        return status_of(sender)
+
+
+@admin.register(SenderCampaign)
+class SenderCampaignAdmin(Page):
+    list_display = ("sender", "campaign", "is_default")
+    list_filter = ("is_default", ("campaign", RelatedDropdownFilter))
+    list_select_related = ("sender", "campaign")
+    search_fields = ("sender__address__startswith", "campaign__name__istartswith")
+    autocomplete_fields = ("sender", "campaign")
+
+
+@admin.register(EmailLimit)
+class EmailLimitAdmin(Page):
+    list_display = ("__str__", "scope", "target", "counts", "maximum", "hours")
+    list_filter = ("scope", "counts")
+    list_select_related = ("organization", "contact", "sender", "campaign")
+    search_fields = ("domain__startswith",)
+    autocomplete_fields = ("organization", "contact", "sender", "campaign")
+
+    @display(description="for")
+    def target(self, limit: EmailLimit) -> str:
+        named = limit.organization or limit.contact or limit.sender or limit.campaign
+        return str(named or limit.domain or "each of them")
+
+
+@admin.register(Stop)
+class StopAdmin(Ledger):
+    list_display = ("scope", "target", "kind", "reason", "begins_at", "until", "lifted_at")
+    list_filter = ("scope", "kind", ("lifted_at", admin.EmptyFieldListFilter))
+    list_select_related = ("contact", "organization", "campaign", "client", "sender")
+    search_fields = ("reason__startswith",)
+
+    @display(description="stopped")
+    def target(self, stop: Stop) -> str:
+        named = stop.contact or stop.organization or stop.campaign or stop.client or stop.sender
+        return str(named or "everything")

@@ -1,0 +1,245 @@
+"""Leads, the people behind them, and what is known of both, as staff see them."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from config.desk import (
+    STATUS_COLORS,
+    Kept,
+    Ledger,
+    LedgerRows,
+    Page,
+    Rows,
+    WordSearch,
+    status_of,
+)
+from prospects.models import (
+    Assessment,
+    Contact,
+    ContactAddress,
+    ContentItem,
+    Fact,
+    Lead,
+    LeadIdentity,
+    Organization,
+    PipelineRun,
+    SavedSearch,
+    StageRun,
+    Suppression,
+)
+
+
+class ContactRows(Rows):
+    model = Contact
+    fields = ("name", "role", "title", "is_primary", "country", "time_zone")
+    tab = True
+
+
+class FactRows(Rows):
+    model = Fact
+    fields = ("kind", "value", "source", "source_url", "confidence", "observed_at")
+    tab = True
+
+
+@admin.register(Organization)
+class OrganizationAdmin(Kept, WordSearch, Page):
+    list_display = ("name", "domain", "industry", "country", "do_not_contact", "follow_up_date")
+    list_filter = ("do_not_contact",)
+    search_words = ("name",)
+    search_fields = ("domain__startswith",)
+    readonly_fields = ("name_key", "created_at", "updated_at")
+    inlines = (ContactRows, FactRows)
+
+
+class AddressRows(Rows):
+    model = ContactAddress
+    fields = ("kind", "value", "canonical", "verification", "verified_at")
+
+
+@admin.register(Contact)
+class ContactAdmin(Kept, WordSearch, Page):
+    list_display = ("name", "title", "role", "organization", "is_primary", "time_zone")
+    list_filter = ("role", "is_primary", ["organization", AutocompleteSelectFilter])
+    list_select_related = ("organization",)
+    search_words = ("name",)
+    search_fields = ("addresses__canonical__startswith",)
+    autocomplete_fields = ("organization",)
+    inlines = (AddressRows, FactRows)
+
+
+@admin.register(ContactAddress)
+class ContactAddressAdmin(Kept, Page):
+    list_display = ("value", "kind", "contact", "verification", "verified_at")
+    list_filter = ("kind", "verification")
+    list_select_related = ("contact",)
+    search_fields = ("canonical__startswith",)
+    autocomplete_fields = ("contact",)
+
+
+class IdentityRows(Rows):
+    model = LeadIdentity
+    fields = ("platform", "platform_id", "url")
+    tab = True
+
+
+class ContentRows(LedgerRows):
+    model = ContentItem
+    fields = ("published_at", "kind", "title", "url")
+    ordering = ("-published_at",)
+    per_page = 20
+    tab = True
+
+
+@admin.register(Lead)
+class LeadAdmin(Kept, WordSearch, Page):
+    list_display = ("name", "kind", "organization", "score", "tier", "segment", "last_seen_at")
+    list_filter = (
+        "kind",
+        "tier",
+        ("segment", RelatedDropdownFilter),
+        ("closed_at", admin.EmptyFieldListFilter),
+        ("suppressed_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("organization", "segment")
+    search_words = ("name", "organization__name")
+    search_fields = ("identities__platform_id__exact",)
+    autocomplete_fields = ("organization", "contacts", "segment", "merged_into")
+    readonly_fields = ("first_seen_at", "last_seen_at", "suppressed_at", "merged_into")
+    inlines = (FactRows, IdentityRows, ContentRows)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "kind"),
+                    ("organization", "contacts"),
+                    ("url", "website"),
+                    ("score", "quality"),
+                    ("tier", "segment", "segment_is_manual"),
+                )
+            },
+        ),
+        (
+            "As found",
+            {
+                "classes": ("tab",),
+                "fields": (
+                    "text",
+                    "feed_url",
+                    ("keywords", "industries"),
+                    ("language", "audience"),
+                    ("location", "is_remote"),
+                    ("country", "time_zone"),
+                    ("visa_sponsorship", "posted_on"),
+                    ("starts_on", "ends_on"),
+                    "attributes",
+                    "tags",
+                ),
+            },
+        ),
+        (
+            "State",
+            {
+                "classes": ("tab",),
+                "fields": (
+                    ("closed_at", "suppressed_at"),
+                    "merged_into",
+                    ("first_seen_at", "last_seen_at"),
+                ),
+            },
+        ),
+    )
+
+    def has_add_permission(self, request: object, obj: object = None) -> bool:
+        """Leads come by import and discovery, which find a known one again by its identity."""
+        return False
+
+
+@admin.register(LeadIdentity)
+class LeadIdentityAdmin(Ledger):
+    list_display = ("platform", "platform_id", "lead", "created_at")
+    list_filter = ("platform",)
+    list_select_related = ("lead",)
+    search_fields = ("platform_id__startswith",)
+
+
+@admin.register(ContentItem)
+class ContentItemAdmin(Ledger):
+    list_display = ("title", "kind", "lead", "published_at", "transcribe")
+    list_filter = ("kind", "transcribe")
+    list_select_related = ("lead",)
+    search_fields = ("guid__startswith", "title__startswith")
+
+
+@admin.register(Fact)
+class FactAdmin(Page):
+    list_display = ("kind", "value", "about", "source", "confidence", "observed_at")
+    list_filter = ("kind", "source")
+    list_select_related = ("lead", "contact", "organization")
+    search_fields = ("kind__startswith", "source__startswith")
+    autocomplete_fields = ("lead", "contact", "organization")
+
+    @display(description="about")
+    def about(self, fact: Fact) -> str:
+        return str(fact.lead or fact.contact or fact.organization)
+
+
+@admin.register(SavedSearch)
+class SavedSearchAdmin(Page):
+    list_display = ("name", "platform", "campaign", "cron", "is_active", "last_run_at")
+    list_filter = ("platform", "is_active")
+    list_select_related = ("campaign",)
+    search_fields = ("name__istartswith",)
+    autocomplete_fields = ("campaign",)
+    readonly_fields = ("last_run_at",)
+
+
+class StageRows(LedgerRows):
+    model = StageRun
+    fields = ("stage", "status", "done", "total", "passed", "failed", "cost", "seconds", "note")
+
+
+@admin.register(PipelineRun)
+class PipelineRunAdmin(Ledger):
+    list_display = (
+        "__str__",
+        "platform",
+        "colored_status",
+        "campaign",
+        "created_at",
+        "finished_at",
+    )
+    list_filter = ("status", "platform", ("campaign", RelatedDropdownFilter))
+    list_select_related = ("campaign",)
+    search_fields = ("platform__startswith",)
+    inlines = (StageRows,)
+
+    @display(description="status", ordering="status", label=STATUS_COLORS)
+    def colored_status(self, run: PipelineRun) -> tuple[str, str]:
+        return status_of(run)
+
+
+@admin.register(StageRun)
+class StageRunAdmin(Ledger):
+    list_display = ("stage", "run", "status", "done", "total", "passed", "failed", "seconds")
+    list_filter = ("stage", "status")
+    list_select_related = ("run",)
+    search_fields = ("run__platform__startswith",)
+
+
+@admin.register(Assessment)
+class AssessmentAdmin(WordSearch, Ledger):
+    list_display = ("lead", "run", "stage_reached", "outcome", "reason", "score", "tier")
+    list_filter = ("outcome", "stage_reached", "tier")
+    list_select_related = ("lead", "run")
+    search_words = ("lead__name",)
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(Ledger):
+    list_display = ("hint", "kind", "reason", "source", "created_at")
+    list_filter = ("kind", "reason")
+    search_fields = ("hint__startswith",)
