@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.dispatch import receiver
 from django.utils.module_loading import import_string
 
 
@@ -48,7 +49,7 @@ def load(setting: str, name: str, base: type = object) -> Any:
         raise BackendError(f"{where}: {path!r} does not take these OPTIONS: {e}") from e
 
 
-@setting_changed.connect
+@receiver(setting_changed)
 def _forget(**kwargs: Any) -> None:
     """Tests swap adapters with override_settings."""
     load.cache_clear()

@@ -20,7 +20,7 @@ def documented_names() -> set[str]:
 
 
 def outside(**chosen: str) -> dict[str, str]:
-    """The environment for a program that is to start as on a bare machine, and what is chosen."""
+    """The environment of a program that starts as on a bare machine, plus what is chosen."""
     ours = documented_names() | {"ENV_FILE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
     bare = {name: value for name, value in os.environ.items() if name not in ours}
     return bare | {"ENV_FILE": str(TEST_ENV)} | chosen

@@ -105,7 +105,9 @@ def test_many_who_start_it_at_once_get_one_server(place, make_server):
 
 @pytest.mark.fault
 def test_it_comes_back_after_it_was_killed(running):
-    os.kill(running.pid(), signal.SIGKILL)
+    process = psutil.Process(running.pid())
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=10)
     running.ensure_running()
     assert answer(running) == 42
 

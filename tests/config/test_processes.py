@@ -1,0 +1,205 @@
+"""Web and workers start together, end together, and come back when they hang."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from datetime import timedelta
+
+import psutil
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+from django_q.models import OrmQ
+from django_q.tasks import async_task
+
+from config import watchdog
+from config.management.commands.up import parse
+from config.models import Beat
+from tests.config.environment import BASE_DIR, outside
+
+pytestmark = pytest.mark.fault
+
+MANAGE = [sys.executable, "manage.py"]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.fixture
+def start(transactional_db, tmp_path):
+    """Start a program of ours on the database of this test; it is gone afterwards."""
+    where = connection.settings_dict
+    url = f"postgres://{where['USER']}@/{where['NAME']}?host={where['HOST']}"
+    environment = outside(
+        DATABASE_URL=url if "DATA_DIR" in where else os.environ["DATABASE_URL"],
+        STATE_DIR=str(tmp_path),
+    )
+    started = []
+
+    def run(*command: str) -> psutil.Process:
+        process = subprocess.Popen(
+            [*MANAGE, *command], cwd=BASE_DIR, env=environment, start_new_session=True
+        )
+        started.append(process)
+        return psutil.Process(process.pid)
+
+    yield run
+    for process in started:
+        family = [*relatives(process.pid), process]
+        process.kill()
+        for member in family:
+            member.kill()
+        process.wait()
+
+
+def relatives(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def cluster(worker: psutil.Process) -> list[psutil.Process]:
+    """The processes of the queue below a run_worker."""
+    return [p for p in relatives(worker.pid) if "qcluster" in p.cmdline()]
+
+
+def queue_workers(worker: psutil.Process) -> list[psutil.Process]:
+    """The processes below the cluster's guard, which is the one child of its main process."""
+    (main,) = (p for p in cluster(worker) if p.ppid() == worker.pid)
+    (guard,) = main.children()
+    return guard.children()
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def is_replaced(worker: psutil.Process, family: list[psutil.Process]) -> bool:
+    return all(is_gone(p) for p in family) and bool(cluster(worker))
+
+
+def beats_after(moment) -> bool:
+    return Beat.objects.filter(beaten_at__gt=moment).exists()
+
+
+@pytest.mark.req("REL-30")
+def test_work_resumes_after_idle_workers_were_killed(start):
+    worker = start("run_worker", "--probe", "0.5", "--silence", "6", "--grace", "5")
+    assert wait_until(Beat.objects.exists), "the workers never began"
+    family = cluster(worker)
+    for victim in queue_workers(worker):
+        victim.kill()
+    killed_at = timezone.now()
+    assert wait_until(lambda: is_replaced(worker, family)), "the cluster still hangs"
+    assert wait_until(lambda: beats_after(killed_at + timedelta(seconds=6)))
+
+
+@pytest.mark.req("REL-29")
+def test_an_idle_worker_ends_when_asked(start):
+    worker = start("run_worker", "--probe", "0.5")
+    assert wait_until(Beat.objects.exists)
+    family = cluster(worker)
+    worker.terminate()
+    assert worker.wait(timeout=30) == 0
+    assert all(is_gone(p) for p in family)
+
+
+@pytest.mark.req("REL-30")
+def test_who_waits_for_a_mail_server_is_killed_only_when_the_lease_is_over(start):
+    worker = start("run_worker", "--probe", "0.5", "--silence", "5", "--grace", "1")
+    assert wait_until(Beat.objects.exists)
+    family = cluster(worker)
+    for busy in queue_workers(worker):
+        busy.suspend()
+    Beat.objects.update(valid_until=timezone.now() + timedelta(seconds=600))
+    assert not wait_until(lambda: is_replaced(worker, family), seconds=8)
+    Beat.objects.update(valid_until=None)
+    assert wait_until(lambda: is_replaced(worker, family))
+
+
+def test_children_end_when_their_parent_is_killed(start):
+    worker = start("run_worker", "--probe", "0.5", "--grace", "2")
+    assert wait_until(Beat.objects.exists)
+    family = cluster(worker)
+    assert family
+    worker.kill()
+    assert wait_until(lambda: all(is_gone(p) for p in family), seconds=20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_web_and_workers_start_and_end_together(start):
+    port = free_port()
+    up = start("up", f"127.0.0.1:{port}")
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as page:
+                return page.status == 200
+        except OSError:
+            return False
+
+    assert wait_until(answers)
+    assert wait_until(lambda: any("qcluster" in p.cmdline() for p in relatives(up.pid)))
+    family = relatives(up.pid)
+    up.send_signal(signal.SIGINT)
+    assert up.wait(timeout=60) == 0
+    assert all(is_gone(p) for p in family)
+
+
+def test_a_busy_port_gets_a_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=f"make run PORT={port + 1}"):
+            call_command("up", f"127.0.0.1:{port}")
+
+
+def test_what_a_bind_looks_like():
+    assert parse("127.0.0.1:8000") == ("127.0.0.1", 8000)
+    assert parse(":8000") == ("127.0.0.1", 8000)
+    with pytest.raises(CommandError):
+        parse("localhost")
+
+
+@pytest.mark.django_db
+def test_a_waiting_probe_is_not_queued_twice():
+    watchdog.ask_idle_worker()
+    watchdog.ask_idle_worker()
+    assert OrmQ.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_probe_in_the_hands_of_a_dead_worker_does_not_stand_in_the_way():
+    watchdog.ask_idle_worker()
+    OrmQ.objects.update(lock=timezone.now() + timedelta(minutes=30))
+    watchdog.ask_idle_worker()
+    assert OrmQ.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_other_work_that_waits_is_no_probe():
+    async_task("config.ticks.prune")
+    watchdog.ask_idle_worker()
+    assert OrmQ.objects.count() == 2
