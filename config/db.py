@@ -53,7 +53,8 @@ class Stateful(models.Model):
 
         Raises WrongStatus if the row is elsewhere.
         """
-        rows = type(self)._base_manager.filter(pk=self.pk, status__in=self.MOVES[to])
+        origins = self.MOVES.get(to, frozenset())  # nothing leads back to a first status
+        rows = type(self)._base_manager.filter(pk=self.pk, status__in=origins)
         if only_if is not None:
             rows = rows.filter(only_if)
         if not rows.update(status=to, **fields):

@@ -220,6 +220,10 @@ class Assessment(models.Model):
             ),
             one_of("stage_reached", Stage),
             one_of("outcome", AssessmentOutcome),
+            models.CheckConstraint(
+                condition=Q(tier="") | Q(tier__in=Lead.Tier.values),
+                name="prospects_assessment_tier_is_known",
+            ),
             within("score", 0, 100),
             within("manual_score", 0, 100),
         ]
