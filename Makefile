@@ -22,10 +22,10 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS := 1
 endif
 
-.PHONY: help run stop test lint bench soak promises lock
+.PHONY: help run stop test lint types bench soak promises lock
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*##/\1:/p' Makefile | column -t -s : || true
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 18
 
 run: .venv/.runtime .env  ## Start everything on http://127.0.0.1:8000 (PORT=…, DEMO=0 for an empty desk)
 	@$(MANAGE) migrate --verbosity 0
@@ -40,19 +40,37 @@ endif
 stop: .venv/.runtime .env  ## Stop the embedded database (Ctrl-C stops web and workers)
 	@$(MANAGE) db stop
 
-test: lint  ## Run every check and every test
+test: lint .tools/browser  ## Run every check and every test
 	@$(PY) -m pytest -n $(WORKERS)
+
+soak: .venv/.dev  ## Run the fault tests at full size
+	@OVERTURE_SOAK=1 $(PY) -m pytest -n $(WORKERS) -m fault
+
+bench: .venv/.dev  ## Measure
+	@$(PY) -m bench
+
+promises: .venv/.dev  ## List what is promised, and the tests that prove it
+	@$(PY) -m tests.promises
 
 lint: .venv/.dev  ## Style, types, floors, migrations
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
-	@$(PY) -m importlinter.cli --config pyproject.toml
-	@ENV_FILE=tests/config/test.env EMBEDDED_PG_DIR=var/pgdata-test $(MANAGE) makemigrations --check --dry-run
+	@report="$$($(LINT_IMPORTS))" || { echo "$$report"; exit 1; }
+	@$(MANAGE) makemigrations --check --dry-run
+
+types: .venv/.dev  ## Check the types
+	@$(PY) -m mypy .
+
+# Whatever looks at the code needs settings, and none of a desk's own.
+lint types: export ENV_FILE := tests/config/test.env
+lint types: export EMBEDDED_PG_DIR ?= var/pgdata-test
 
 lock: $(UV)  ## Resolve the dependencies anew into the two lock files
 	@$(UV) pip compile $(LOCK) pyproject.toml --output-file requirements.txt
 	@$(UV) pip compile $(LOCK) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
 
+# Its own command is a script of the virtual environment.
+LINT_IMPORTS := $(PY) -c 'from importlinter.cli import lint_imports_command as run; run()'
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 # Tools and dependencies. A stamp is older than its lock file exactly when something changed, so a
@@ -71,6 +89,14 @@ $(PY): | $(UV)
 
 .venv/.runtime: requirements.txt | $(PY)
 	@test -e .venv/.dev || $(UV) pip sync --quiet --python $(PY) --require-hashes requirements.txt
+	@touch $@
+
+# The browser tests want Chromium; without it they are skipped. Asked for once.
+.tools/browser: | $(UV)
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& echo "Installing Chromium for the browser tests." \
+		&& apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium >/dev/null; } \
+		|| echo "No Chromium, so the browser tests are skipped: install it (Debian: apt-get install chromium)."
 	@touch $@
 
 .venv/.dev: requirements-dev.txt | $(PY)
