@@ -31,6 +31,7 @@ run: .venv/.runtime .env  ## Start everything on http://127.0.0.1:8000 (PORT=…
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) createcachetable --verbosity 0
 	@$(MANAGE) schedules
+	@$(MANAGE) presets
 	@$(MANAGE) first_admin
 ifneq ($(DEMO),0)
 	@$(MANAGE) load_demo --if-new
