@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from config import look
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 env = environ.Env()
@@ -88,6 +90,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.middleware.login_rules",
+    "config.viewer.viewers_zone",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -228,6 +231,14 @@ POSTAL_ADDRESS = env("POSTAL_ADDRESS", default="")
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"overture@{PUBLIC_HOST or 'localhost'}")
 
+# Matching: who turns texts into numbers
+
+EMBEDDERS = {
+    "lexical": "campaigns.ai.embeddings.Lexical",
+    "wordllama": "campaigns.ai.embeddings.WordLlama",
+}
+EMBEDDINGS = env("EMBEDDINGS", default="lexical")
+
 # API
 
 REST_FRAMEWORK = {
@@ -235,8 +246,15 @@ REST_FRAMEWORK = {
         "config.logins.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    # A view that does not say who may come in lets nobody in.
+    "DEFAULT_PERMISSION_CLASSES": ["config.rest.Nobody"],
+    "DEFAULT_THROTTLE_CLASSES": ["config.rest.PerMinute"],
+    "DEFAULT_PARSER_CLASSES": ["config.rest.JSON"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_FILTER_BACKENDS": ["config.rest.Filters"],
+    "DEFAULT_PAGINATION_CLASS": "config.rest.Pages",
+    "EXCEPTION_HANDLER": "config.api.answer_error",
+    "URL_FORMAT_OVERRIDE": None,
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "COERCE_DECIMAL_TO_STRING": True,
 }
@@ -251,6 +269,11 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["campaigns.access.LoggedIn"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.api.describe_errors",
+    ],
     "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -259,11 +282,7 @@ SPECTACULAR_SETTINGS = {
 
 # Admin
 
-UNFOLD = {
-    "SITE_TITLE": BRAND_NAME,
-    "SITE_HEADER": BRAND_NAME,
-    "SHOW_HISTORY": True,
-}
+UNFOLD = look.unfold(BRAND_NAME)
 
 # Logging: one format for the web, the workers and the commands
 

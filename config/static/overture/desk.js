@@ -1,0 +1,134 @@
+// The desk's own behaviour: the viewer's zone, keys, and questions before large steps.
+// Everything works without it; it only makes the hands faster.
+(function () {
+  "use strict";
+
+  var zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) {
+    document.cookie =
+      "viewer_zone=" + encodeURIComponent(zone) + ";path=/;max-age=31536000;samesite=lax";
+  }
+
+  function typing(element) {
+    return (
+      element &&
+      (element.isContentEditable ||
+        ["INPUT", "TEXTAREA", "SELECT"].indexOf(element.tagName) >= 0) &&
+      ["radio", "checkbox", "submit", "button"].indexOf(element.type) < 0
+    );
+  }
+
+  // A key presses the visible control that carries it in data-key.
+  function press(key) {
+    var controls = document.querySelectorAll("[data-key~='" + key + "']");
+    for (var i = 0; i < controls.length; i += 1) {
+      var control = controls[i];
+      if (control.offsetParent === null && control.tagName !== "DIALOG") continue;
+      if (control.hasAttribute("data-focus")) {
+        control.focus();
+        control.scrollIntoView({ block: "center" });
+      } else {
+        control.click();
+      }
+      return true;
+    }
+    return false;
+  }
+
+  // In a list of links, j and k move a mark up and down, Enter follows it.
+  function move(step) {
+    var rows = Array.prototype.slice.call(document.querySelectorAll("[data-row]"));
+    if (!rows.length) return false;
+    var at = rows.findIndex(function (row) { return row.classList.contains("is-current"); });
+    var next = Math.min(rows.length - 1, Math.max(0, at + step));
+    if (at >= 0) rows[at].classList.remove("is-current");
+    rows[next].classList.add("is-current");
+    rows[next].scrollIntoView({ block: "nearest" });
+    return true;
+  }
+
+  function help() {
+    var box = document.getElementById("keys");
+    if (!box) return false;
+    if (box.open) box.close();
+    else box.showModal();
+    return true;
+  }
+
+  document.addEventListener("keydown", function (event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && typing(document.activeElement)) {
+      document.activeElement.blur();
+      return;
+    }
+    if (typing(document.activeElement)) return;
+    var done = false;
+    if (event.key === "?") done = help();
+    else if (event.key === "Enter") {
+      var current = document.querySelector("[data-row].is-current [data-open]");
+      if (current && document.activeElement === document.body) {
+        current.click();
+        done = true;
+      }
+    } else if (/^[a-z0-9]$/.test(event.key)) {
+      done = press(event.key);
+      if (!done && event.key === "j") done = move(1);
+      if (!done && event.key === "k") done = move(-1);
+    }
+    if (done) event.preventDefault();
+  });
+
+  // data-reveal="id" shows a hidden part and puts the cursor into it.
+  document.addEventListener("click", function (event) {
+    var opener = event.target.closest("[data-reveal]");
+    if (opener) {
+      var part = document.getElementById(opener.getAttribute("data-reveal"));
+      if (!part) return;
+      event.preventDefault();
+      part.hidden = !part.hidden;
+      if (!part.hidden) {
+        var field = part.querySelector("textarea, input:not([type=hidden]), select");
+        if (field) field.focus();
+        part.scrollIntoView({ block: "nearest" });
+      }
+      return;
+    }
+    var closer = event.target.closest("[data-close]");
+    if (closer) closer.closest("dialog").close();
+    // data-fill="id" puts the button's words into a field: reasons that are given often.
+    var filler = event.target.closest("[data-fill]");
+    if (filler) {
+      var target = document.getElementById(filler.getAttribute("data-fill"));
+      if (target) {
+        target.value = filler.textContent.trim();
+        target.focus();
+      }
+    }
+  });
+
+  // One decision, one click: a second press of the same form goes nowhere.
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (!form.matches("[data-once]")) return;
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+  });
+
+  // Choose all rows of a list at once, and show how many are chosen.
+  document.addEventListener("change", function (event) {
+    var all = event.target.closest("[data-all]");
+    var scope = event.target.closest("form");
+    if (!scope) return;
+    if (all) {
+      scope.querySelectorAll("[data-one]").forEach(function (box) { box.checked = all.checked; });
+    }
+    var counter = scope.querySelector("[data-chosen]");
+    if (counter) {
+      var chosen = scope.querySelectorAll("[data-one]:checked").length;
+      counter.textContent = chosen;
+      scope.querySelectorAll("[data-needs-choice]").forEach(function (part) {
+        part.hidden = chosen === 0;
+      });
+    }
+  });
+})();

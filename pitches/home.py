@@ -1,0 +1,117 @@
+"""What the talking shows on the first screen: what needs a person comes first."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Count, Min
+from django.utils import timezone
+
+from config.cards import Card, Figure, figure, rows_at
+from pitches.models import IncomingMessage, Message, ReviewTask, Sender, Stop
+
+# What the planner calls blind, for a mailbox that is read over the network.
+INBOX_BLIND = timedelta(minutes=10)
+
+
+def cards(user: Any, now: datetime) -> list[Card]:
+    """Decisions, today's mail, mailboxes, answers; each only for whom may see its rows."""
+    return [
+        *(_needs_you(now) if user.has_perm("pitches.view_reviewtask") else []),
+        *(_today(now) if user.has_perm("pitches.view_message") else []),
+        *(_answers() if user.has_perm("pitches.view_incomingmessage") else []),
+        *(_mailboxes(now) if user.has_perm("pitches.view_sender") else []),
+    ]
+
+
+def waiting(user: Any) -> int:
+    """Decisions that are owed, for the number beside the queue's name."""
+    if not user.has_perm("pitches.view_reviewtask"):
+        return 0
+    return ReviewTask.objects.filter(status=ReviewTask.Status.OPEN).count()
+
+
+def _needs_you(now: datetime) -> list[Card]:
+    is_open = {"status": ReviewTask.Status.OPEN}
+    rows = ReviewTask.objects.filter(**is_open).values_list("kind")
+    counted = {
+        kind: (n, oldest) for kind, n, oldest in rows.annotate(Count("pk"), Min("created_at"))
+    }
+    names = {
+        ReviewTask.Kind.MATCH: "matches to decide",
+        ReviewTask.Kind.MESSAGE: "pitches to read",
+        ReviewTask.Kind.MATCH_FIT: "fits to check",
+        ReviewTask.Kind.LEAD: "leads to decide",
+        ReviewTask.Kind.REPLY: "replies to judge",
+    }
+    always = (ReviewTask.Kind.MATCH, ReviewTask.Kind.MESSAGE)
+    figures = [
+        Figure(
+            label,
+            counted.get(kind, (0, None))[0],
+            rows_at(ReviewTask, {**is_open, "kind": kind}),
+            "wait",
+            counted.get(kind, (0, None))[1],
+        )
+        for kind, label in names.items()
+        if kind in counted or kind in always
+    ]
+    unknown = figure(
+        "fate unknown: sent or not?", Message, {"status": Message.Status.UNKNOWN}, tone="bad"
+    )
+    hint = "Nothing waits for you. Match a campaign to get suggestions."
+    return [Card("Needs you", [*figures, unknown], hint=hint)]
+
+
+def _today(now: datetime) -> list[Card]:
+    day = timezone.localtime(now).date()
+    midnight = timezone.make_aware(datetime.combine(day, time.min))
+    tomorrow = timezone.make_aware(datetime.combine(day + timedelta(days=1), time.min))
+    status = Message.Status
+    figures = [
+        figure(
+            "sent", Message, {"status": status.SENT, "counted_at__gte": midnight}, tone="good"
+        ),
+        figure("queued for today", Message, {"status": status.QUEUED, "send_at__lt": tomorrow}),
+        figure(
+            "queued for later", Message, {"status": status.QUEUED, "send_at__gte": tomorrow}
+        ),
+        figure("approved, not yet queued", Message, {"status": status.APPROVED}),
+        figure(
+            "failed today",
+            Message,
+            {"status": status.FAILED, "first_attempt_at__gte": midnight},
+            tone="bad",
+        ),
+    ]
+    return [
+        Card("Mail today", figures, hint="Approved messages appear here once they are planned.")
+    ]
+
+
+def _answers() -> list[Card]:
+    reply = {"kind": IncomingMessage.Kind.HUMAN_REPLY}
+    unhandled = {**reply, "handled_at__isnull": True}
+    figures = [
+        figure("replies to answer", IncomingMessage, unhandled, tone="wait"),
+        figure(
+            "matched to no pitch",
+            IncomingMessage,
+            {"pitch__isnull": True, "handled_at__isnull": True},
+            tone="bad",
+        ),
+        figure("bounces", IncomingMessage, {"kind": IncomingMessage.Kind.BOUNCE}),
+    ]
+    return [Card("Answers", figures, hint="No mail has come in yet.")]
+
+
+def _mailboxes(now: datetime) -> list[Card]:
+    active = {"status": Sender.Status.ACTIVE}
+    figures = [
+        figure("active", Sender, active, tone="good"),
+        figure("paused", Sender, {"status": Sender.Status.PAUSED}, tone="wait"),
+        figure("inbox not readable", Sender, {**active, "inbox_error__gt": ""}, tone="bad"),
+        figure("stops in force", Stop, {"lifted_at__isnull": True}, tone="wait"),
+    ]
+    return [Card("Mailboxes", figures, hint="Add the mailbox that writes.")]

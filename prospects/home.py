@@ -1,0 +1,24 @@
+"""What prospects show on the first screen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from config.cards import Card, figure
+from prospects.models import Lead, PipelineRun
+
+
+def cards(user: Any, now: datetime) -> list[Card]:
+    """The leads, and runs that need somebody."""
+    if not user.has_perm("prospects.view_lead"):
+        return []
+    still_open = {"closed_at__isnull": True, "suppressed_at__isnull": True}
+    figures = [
+        figure("open leads", Lead, still_open),
+        figure("closed", Lead, {"closed_at__isnull": False}),
+        figure("not to be written to", Lead, {"suppressed_at__isnull": False}),
+        figure("runs that failed", PipelineRun, {"status": "failed"}, tone="bad"),
+    ]
+    hint = "No leads yet: import a file of podcasts, roles, creators or buyers."
+    return [Card("Leads", figures, hint=hint)]
