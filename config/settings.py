@@ -96,6 +96,9 @@ MIDDLEWARE = [
     "axes.middleware.AxesMiddleware",
 ]
 
+# An address typed without a scheme means https, as it will in the next Django.
+FORMS_URLFIELD_ASSUME_HTTPS = True
+
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -270,6 +273,38 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["campaigns.access.LoggedIn"],
+    "ENUM_NAME_OVERRIDES": {
+        "ClientKind": "campaigns.models.client.ClientKind",
+        "ClientPlan": "campaigns.models.client.ClientPlan",
+        "MembershipRole": "campaigns.models.client.MembershipRole",
+        "PersonRole": "campaigns.people.Role",
+        "CampaignStatus": "campaigns.models.campaign.CampaignStatus",
+        "CandidateKind": "campaigns.models.candidate.CandidateKind",
+        "CandidateStatus": "campaigns.models.candidate.CandidateStatus",
+        "Visa": "campaigns.models.candidate.CandidateVisa",
+        "TemplateKind": "campaigns.models.sequence.PitchTemplateKind",
+        "AIUsageStatus": "campaigns.models.ai_usage.AIUsageStatus",
+        "LeadKind": "prospects.models.lead.LeadKind",
+        "ContactRole": "prospects.models.organization.ContactRole",
+        "AddressKind": "prospects.models.organization.ContactAddressKind",
+        "SuppressionKind": "prospects.models.suppression.SuppressionKind",
+        "SuppressionReason": "prospects.models.suppression.SuppressionReason",
+        "MatchStatus": "pitches.models.match.MatchStatus",
+        "Decision": "pitches.models.match.MatchDecision",
+        "PitchStatus": "pitches.models.pitch.PitchStatus",
+        "MessageStatus": "pitches.models.message.MessageStatus",
+        "SendMode": "pitches.models.sender.SendMode",
+        "SenderStatus": "pitches.models.sender.SenderStatus",
+        "StopKind": "pitches.models.sender.StopKind",
+        "StopScope": "pitches.models.sender.StopScope",
+        "LimitScope": "pitches.models.sender.EmailLimitScope",
+        "IncomingKind": "pitches.models.inbound.IncomingMessageKind",
+        "IncomingIntent": "pitches.models.inbound.IncomingMessageIntent",
+        "PlacementKind": "pitches.models.placement.PlacementKind",
+        "PlacementStatus": "pitches.models.placement.PlacementStatus",
+        "ReviewTaskKind": "pitches.models.review_task.ReviewTaskKind",
+        "ReviewTaskStatus": "pitches.models.review_task.ReviewTaskStatus",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.describe_errors",
