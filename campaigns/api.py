@@ -1,0 +1,457 @@
+"""The API of the plan: clients and their people, campaigns, candidates, sequences, costs.
+
+Each view names who may come in; what a client's own people see is an allow-list of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.utils.text import slugify
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import access, people
+from campaigns.models import (
+    AIUsage,
+    Angle,
+    Campaign,
+    Candidate,
+    CandidateFact,
+    Client,
+    Membership,
+    PitchTemplate,
+    Sequence,
+    Step,
+)
+from config.rest import IdFilter, SavesAtOnce, Strict, YesNoFilter
+
+CHANGES = ["get", "post", "put", "patch", "head", "options"]
+
+
+# Clients
+
+
+class ClientSerializer(Strict, serializers.ModelSerializer):
+    class Meta:
+        model = Client
+        fields: ClassVar = [
+            "id", "name", "slug", "kind", "email", "website", "time_zone", "plan",
+            "weekly_allowance", "notes", "created_at",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = ["created_at"]
+        extra_kwargs: ClassVar = {"slug": {"required": False}}
+
+    def create(self, fields: dict[str, Any]) -> Client:
+        fields.setdefault("slug", free_slug(Client.objects.all(), fields["name"]))
+        return super().create(fields)
+
+
+def free_slug(rows: QuerySet, name: str) -> str:
+    """The name as a slug that no row of ``rows`` has; a number is added where one has it."""
+    slug = slugify(name)[:70] or "unnamed"
+    taken = set(rows.filter(slug__startswith=slug).values_list("slug", flat=True))
+    number = 1
+    wanted = slug
+    while wanted in taken:
+        number += 1
+        wanted = f"{slug}-{number}"
+    return wanted
+
+
+class ClientFilters(filters.FilterSet):
+    kind = filters.ChoiceFilter(choices=Client.Kind.choices)
+    plan = filters.ChoiceFilter(choices=Client.Plan.choices)
+    name = filters.CharFilter(lookup_expr="icontains", max_length=200)
+
+
+@extend_schema(tags=["clients"])
+class Clients(SavesAtOnce, viewsets.ModelViewSet):
+    """Whom we work for. Staff; deleting is for admins, and refused while rows hang on it."""
+
+    permission_classes = [access.StaffDeletedByAdmin]
+    queryset = Client.objects.all()
+    serializer_class = ClientSerializer
+    filterset_class = ClientFilters
+    ordering = ("name", "pk")
+
+
+# People
+
+
+class MembershipSerializer(Strict, serializers.ModelSerializer):
+    class Meta:
+        model = Membership
+        fields: ClassVar = ["client", "role"]
+
+
+class PersonSerializer(Strict, serializers.ModelSerializer):
+    role = serializers.ChoiceField(choices=people.Role.choices)
+    memberships = MembershipSerializer(many=True, required=False)
+
+    class Meta:
+        model = User
+        fields: ClassVar = [
+            "id", "username", "first_name", "last_name", "email", "role", "memberships",
+            "is_active", "last_login", "date_joined",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = ["is_active", "last_login", "date_joined"]
+
+    def to_representation(self, user: User) -> dict[str, Any]:
+        user.role = people.role_of(user)
+        return super().to_representation(user)
+
+    def validate_memberships(self, memberships: list[dict[str, Any]]) -> list[people.Belongs]:
+        return [people.Belongs(**each) for each in memberships]
+
+    def create(self, fields: dict[str, Any]) -> User:
+        return people.add(by=self.context["request"].user, **fields)
+
+    def update(self, user: User, fields: dict[str, Any]) -> User:
+        user = people.change(user, by=self.context["request"].user, **fields)
+        user._prefetched_objects_cache = {}
+        return user
+
+
+class PersonFilters(filters.FilterSet):
+    client = IdFilter(field_name="memberships__client_id")
+    is_active = YesNoFilter()
+    is_staff = YesNoFilter()
+
+
+@extend_schema(tags=["people"])
+@extend_schema_view(
+    create=extend_schema(
+        examples=[
+            OpenApiExample(
+                "A client's own person",
+                {
+                    "username": "clara",
+                    "email": "clara@example.org",
+                    "role": "client",
+                    "memberships": [{"client": 1, "role": "member"}],
+                },
+                request_only=True,
+            )
+        ]
+    )
+)
+class People(SavesAtOnce, viewsets.ModelViewSet):
+    """Logins: a client's own people, staff and admins (S000-075).
+
+    Staff look after clients' people, admins after everybody. DELETE ends the login and its
+    tokens; the row stays, because decisions name who took them.
+    """
+
+    permission_classes = [access.StaffDeletedByAdmin]
+    needs: ClassVar = {
+        "list": "campaigns.view_membership",
+        "retrieve": "campaigns.view_membership",
+        "create": "campaigns.add_membership",
+        "update": "campaigns.change_membership",
+        "partial_update": "campaigns.change_membership",
+        "destroy": "campaigns.delete_membership",
+    }
+    queryset = User.objects.prefetch_related("groups", "memberships")
+    serializer_class = PersonSerializer
+    filterset_class = PersonFilters
+    ordering = ("username", "pk")
+
+    def perform_destroy(self, user: User) -> None:
+        people.deactivate(user, by=self.request.user)
+
+
+# Campaigns
+
+CAMPAIGN_FOR_CLIENTS = [
+    "id", "name", "slug", "preset", "status", "candidate_label", "goal", "keywords",
+    "media_kit_url", "created_at",
+]  # fmt: skip
+
+
+class CampaignForClients(serializers.ModelSerializer):
+    """What a campaign's own client may see of it (SEC-6)."""
+
+    class Meta:
+        model = Campaign
+        fields = CAMPAIGN_FOR_CLIENTS
+        read_only_fields = CAMPAIGN_FOR_CLIENTS
+
+
+class CampaignSerializer(Strict, serializers.ModelSerializer):
+    questionnaire = serializers.DictField(required=False)
+    targeting = serializers.DictField(
+        required=False, help_text="min_score (0 to 100), industries, sizes."
+    )
+    candidates = serializers.PrimaryKeyRelatedField(
+        many=True, required=False, queryset=Candidate.objects.all()
+    )
+
+    class Meta:
+        model = Campaign
+        fields: ClassVar = [
+            "id", "client", "candidates", "name", "slug", "preset", "status", "status_reason",
+            "candidate_label", "goal", "questionnaire", "questionnaire_keywords", "keywords",
+            "ideal_lead", "targeting", "media_kit_url", "sequence", "approval_policy",
+            "review_policy", "candidates_per_pitch", "max_active_pitches", "match_threshold",
+            "enrollment_cap", "urgent_skips_limits", "time_zone", "window_start", "window_end",
+            "window_days", "observe_holidays", "ai_budget", "embedding_status", "created_at",
+            "updated_at",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = [
+            "status", "status_reason", "embedding_status", "created_at", "updated_at",
+        ]  # fmt: skip
+        extra_kwargs: ClassVar = {"slug": {"required": False}}
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        client = fields.get("client") or (self.instance and self.instance.client)
+        if any(each.client_id != client.pk for each in fields.get("candidates", [])):
+            raise serializers.ValidationError(
+                {"candidates": "A campaign pitches candidates of its own client."}
+            )
+        return fields
+
+    def create(self, fields: dict[str, Any]) -> Campaign:
+        fields.setdefault("slug", free_slug(Campaign.objects.all(), fields["name"]))
+        return super().create(fields)
+
+
+class ReasonSerializer(Strict):
+    reason = serializers.CharField(max_length=300, help_text="Shown to everybody who asks why.")
+
+
+class CampaignFilters(filters.FilterSet):
+    client = IdFilter(field_name="client_id")
+    status = filters.ChoiceFilter(choices=Campaign.Status.choices)
+    preset = filters.ChoiceFilter(choices=Campaign.Preset.choices)
+    name = filters.CharFilter(lookup_expr="icontains", max_length=200)
+
+
+@extend_schema(tags=["campaigns"])
+@extend_schema_view(
+    create=extend_schema(
+        examples=[
+            OpenApiExample(
+                "A podcast campaign",
+                {
+                    "client": 1,
+                    "name": "Autumn podcasts",
+                    "preset": "podcast",
+                    "goal": "Ten interviews about sleep",
+                    "targeting": {"min_score": 70},
+                },
+                request_only=True,
+            )
+        ]
+    ),
+    list=extend_schema(responses=CampaignSerializer(many=True)),
+    retrieve=extend_schema(responses=CampaignSerializer),
+)
+class Campaigns(SavesAtOnce, viewsets.ModelViewSet):
+    """The efforts (S000-076). A client's own people read theirs: name, status, goal, keywords.
+
+    A campaign is never erased, because what was sent for it counts in every limit: DELETE
+    cancels it.
+    """
+
+    permission_classes = [access.StaffOrClient]
+    for_clients: ClassVar = {"list", "retrieve"}
+    needs: ClassVar = {
+        "activate": "campaigns.change_campaign",
+        "pause": "campaigns.change_campaign",
+    }
+    queryset = Campaign.objects.select_related("client").prefetch_related("candidates")
+    serializer_class = CampaignSerializer
+    filterset_class = CampaignFilters
+    ordering = ("name", "pk")
+
+    def get_queryset(self) -> QuerySet:
+        rows = access.visible(super().get_queryset(), self.request.user, client="client")
+        return rows if access.is_staff(self.request.user) else rows.prefetch_related(None)
+
+    def get_serializer_class(self) -> Any:
+        # A schema is made without a request; it shows the whole form.
+        staff = self.request is None or access.is_staff(self.request.user)
+        return CampaignSerializer if staff else CampaignForClients
+
+    def perform_destroy(self, campaign: Campaign) -> None:
+        campaign.cancel(reason=f"Deleted by {self.request.user} through the API")
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, pk: str) -> Response:
+        """Let it write: from draft or paused to active."""
+        campaign = self.get_object()
+        campaign.activate()
+        return Response(self.get_serializer(campaign).data)
+
+    @extend_schema(request=ReasonSerializer, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Let nothing of it go out until it is activated again."""
+        campaign = self.get_object()
+        wanted = ReasonSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        campaign.pause(reason=wanted.validated_data["reason"])
+        return Response(self.get_serializer(campaign).data)
+
+
+# Candidates
+
+
+class AngleSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Angle
+        fields: ClassVar = ["id", "position", "topic", "outcome", "description"]
+
+
+class CandidateFactSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = CandidateFact
+        fields: ClassVar = [
+            "id", "kind", "value", "source", "source_url", "quote", "confidence",
+            "observed_at", "expires_at",
+        ]  # fmt: skip
+
+
+class CandidateSerializer(Strict, serializers.ModelSerializer):
+    attributes = serializers.DictField(required=False)
+    angles = AngleSerializer(many=True, read_only=True)
+    facts = CandidateFactSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Candidate
+        fields: ClassVar = [
+            "id", "client", "reference", "kind", "name", "headline", "bio", "bio_refined",
+            "bio_refined_accepted_at", "bio_summary", "bio_short", "skills", "keywords",
+            "industries", "starts_on", "ends_on", "visa", "location", "remote_only",
+            "responsible", "status", "attributes", "angles", "facts", "created_at",
+            "updated_at",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = ["created_at", "updated_at"]
+
+
+class CandidateFilters(filters.FilterSet):
+    client = IdFilter(field_name="client_id")
+    campaign = IdFilter(field_name="campaigns__id")
+    kind = filters.ChoiceFilter(choices=Candidate.Kind.choices)
+    status = filters.ChoiceFilter(choices=Candidate.Status.choices)
+    name = filters.CharFilter(lookup_expr="icontains", max_length=200)
+
+
+@extend_schema(tags=["candidates"])
+class Candidates(SavesAtOnce, viewsets.ModelViewSet):
+    """What campaigns pitch: guests, interns, products. Staff.
+
+    There is no DELETE: a candidate who was pitched is history. Set the status to inactive.
+    """
+
+    http_method_names = CHANGES
+    permission_classes = [access.Staff]
+    queryset = Candidate.objects.prefetch_related("angles", "facts")
+    serializer_class = CandidateSerializer
+    filterset_class = CandidateFilters
+    ordering = ("name", "pk")
+
+
+# Sequences and templates
+
+
+class StepSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Step
+        fields: ClassVar = [
+            "id", "number", "action", "name", "channel", "delay_hours", "template_key",
+            "variant_count", "days", "slots", "useful_hours", "same_thread",
+        ]  # fmt: skip
+
+
+class SequenceSerializer(serializers.ModelSerializer):
+    steps = StepSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Sequence
+        fields: ClassVar = [
+            "id", "key", "version", "name", "description", "steps", "created_at",
+        ]  # fmt: skip
+
+
+class SequenceFilters(filters.FilterSet):
+    key = filters.CharFilter(max_length=60)
+
+
+@extend_schema(tags=["sequences"])
+class Sequences(viewsets.ReadOnlyModelViewSet):
+    """The plans of messages, with their steps. Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = Sequence.objects.prefetch_related("steps")
+    serializer_class = SequenceSerializer
+    filterset_class = SequenceFilters
+    ordering = ("key", "-version", "pk")
+
+
+class PitchTemplateSerializer(Strict, serializers.ModelSerializer):
+    class Meta:
+        model = PitchTemplate
+        fields: ClassVar = [
+            "id", "key", "version", "kind", "mode", "channel", "tone", "language", "subject",
+            "body", "is_active", "created_at",
+        ]  # fmt: skip
+        read_only_fields: ClassVar = ["created_at"]
+
+
+class PitchTemplateFilters(filters.FilterSet):
+    key = filters.CharFilter(max_length=100)
+    kind = filters.ChoiceFilter(choices=PitchTemplate.Kind.choices)
+    is_active = YesNoFilter()
+
+
+@extend_schema(tags=["templates"])
+class PitchTemplates(SavesAtOnce, viewsets.ModelViewSet):
+    """The texts messages are written from. Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = PitchTemplate.objects.all()
+    serializer_class = PitchTemplateSerializer
+    filterset_class = PitchTemplateFilters
+    ordering = ("key", "-version", "pk")
+
+
+# Costs
+
+
+class AIUsageSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = AIUsage
+        fields: ClassVar = [
+            "id", "status", "prompt_name", "provider", "model", "input_tokens",
+            "cached_tokens", "output_tokens", "cost", "seconds", "error", "campaign",
+            "created_at", "settled_at",
+        ]  # fmt: skip
+
+
+class AIUsageFilters(filters.FilterSet):
+    campaign = IdFilter(field_name="campaign_id")
+    status = filters.ChoiceFilter(choices=AIUsage.Status.choices)
+    model = filters.CharFilter(max_length=120)
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+
+@extend_schema(tags=["costs"])
+class AIUsages(mixins.ListModelMixin, viewsets.GenericViewSet):
+    """The ledger of paid calls to models, failed ones too. Admins."""
+
+    permission_classes = [access.Admins]
+    queryset = AIUsage.objects.all()
+    serializer_class = AIUsageSerializer
+    filterset_class = AIUsageFilters
+    ordering = ("-created_at", "-pk")

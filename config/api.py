@@ -1,0 +1,281 @@
+"""The API as a whole: its addresses, and one shape for everything that goes wrong.
+
+``{"error": {"code": "wrong_status", "message": "match #7 cannot become …", "fields": {…}}}``,
+with ``fields`` only where a field is to blame.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import (
+    ObjectDoesNotExist,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.signals import got_request_exception
+from django.db import DatabaseError, DataError, IntegrityError
+from django.db.models import ProtectedError, RestrictedError
+from django.http import Http404
+from django.urls import include, path, re_path
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
+from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import PermissionDenied as RestPermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.views import APIView
+
+from campaigns import api as campaigns
+from campaigns.access import Anyone, LoggedIn
+from config import beats
+from config.db import WrongStatus
+from pitches import api as pitches
+from prospects import api as prospects
+from prospects.addresses import AddressError
+
+log = logging.getLogger(__name__)
+
+# A door tells whose fault it is; what happened is said by the error itself.
+DOMAIN = (
+    (WrongStatus, status.HTTP_409_CONFLICT, "wrong_status"),
+    (AddressError, status.HTTP_400_BAD_REQUEST, "bad_address"),
+)
+
+CHECK_VIOLATION = "23514"
+# Beyond this the workers are as good as dead; idle ones beat far more often.
+WORKER_SILENCE = 90.0  # seconds
+
+
+def answer_error(error: Exception, context: dict[str, Any]) -> Response:
+    """Everything that goes wrong in a view, in one shape (S001-039)."""
+    for kind, code, name in DOMAIN:
+        if isinstance(error, kind):
+            return shaped(code, name, str(error))
+    if isinstance(error, DjangoValidationError):
+        return _invalid(serializers.as_serializer_error(error))
+    if isinstance(error, ProtectedError | RestrictedError):
+        return shaped(409, "in_use", "Other rows hang on it, so it cannot be deleted.")
+    if isinstance(error, IntegrityError | DataError):
+        return _refused_by_database(error)
+    if isinstance(error, Http404 | ObjectDoesNotExist):
+        error = NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = RestPermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        return shaped(413, "too_large", "The request is too large.")
+    elif isinstance(error, SuspiciousOperation):
+        return shaped(400, "bad_request", "This request cannot be read.")
+    if isinstance(error, ValidationError):
+        return _invalid(error.detail)
+    if isinstance(error, APIException):
+        return _rest(error)
+    return _ours(error, context)
+
+
+def shaped(code: int, name: str, message: str, fields: Any = None) -> Response:
+    body: dict[str, Any] = {"code": name, "message": message}
+    if fields:
+        body["fields"] = fields
+    return Response({"error": body}, status=code)
+
+
+def _invalid(detail: Any) -> Response:
+    if not isinstance(detail, dict):
+        detail = {"non_field_errors": detail}
+    whole = detail.get("non_field_errors")
+    message = " ".join(str(each) for each in whole) if whole else "Some fields are not right."
+    fields = {name: errors for name, errors in detail.items() if name != "non_field_errors"}
+    return shaped(400, "invalid", message, fields)
+
+
+def _rest(error: APIException) -> Response:
+    codes = error.get_codes()
+    name = codes if isinstance(codes, str) else error.default_code
+    response = shaped(error.status_code, name, str(error.detail))
+    if header := getattr(error, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(int(wait) + 1)
+    return response
+
+
+def _refused_by_database(error: DatabaseError) -> Response:
+    """A promise that the database keeps. Its constraints are named as sentences."""
+    cause = getattr(error.__cause__, "diag", None)
+    state = getattr(cause, "sqlstate", "") or ""
+    name = getattr(cause, "constraint_name", "") or ""
+    sentence = name.replace("_", " ").capitalize() or "The database refused it"
+    if isinstance(error, DataError) or state == CHECK_VIOLATION:
+        return shaped(400, "invalid", f"{sentence}." if name else "A value is out of range.")
+    return shaped(409, "conflict", f"{sentence}.")
+
+
+def _ours(error: Exception, context: dict[str, Any]) -> Response:
+    """Our own fault: logged in full, told without a word of it."""
+    request = context.get("request")
+    log.exception("The API failed on %s", getattr(request, "path", "?"), exc_info=error)
+    got_request_exception.send(sender=None, request=getattr(request, "_request", request))
+    return shaped(500, "internal", "Something went wrong here; the log has the details.")
+
+
+class Missing(APIView):
+    """What is not there, in the shape of every other error."""
+
+    permission_classes = [Anyone]
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound
+
+
+class Health(APIView):
+    """Is it fit to work? Without login, for load balancers (S000-011)."""
+
+    permission_classes = [Anyone]
+    authentication_classes = []
+    throttle_classes = []
+
+    @extend_schema(
+        tags=["health"],
+        responses={
+            (200, "application/json"): inline_serializer(
+                "Health",
+                {
+                    "database": serializers.ChoiceField(["ok", "unreachable"]),
+                    "worker": serializers.ChoiceField(["ok", "silent", "never heard"]),
+                    "worker_silent_seconds": serializers.FloatField(allow_null=True),
+                },
+            )
+        },
+    )
+    def get(self, request: Request) -> Response:
+        """200 while the database answers, else 503; and how long no worker was heard."""
+        try:
+            silence = beats.silence()
+        except DatabaseError:
+            down = {"database": "unreachable", "worker": "never heard"}
+            return Response({**down, "worker_silent_seconds": None}, status=503)
+        return Response(
+            {"database": "ok", "worker": _worker(silence), "worker_silent_seconds": silence}
+        )
+
+
+def _worker(silence: float | None) -> str:
+    if silence is None:
+        return "never heard"
+    return "ok" if silence <= WORKER_SILENCE else "silent"
+
+
+# The schema
+
+
+class TokenScheme(KnoxTokenScheme):
+    """Tells the schema that our tokens are sent as knox's are."""
+
+    target_class = "config.logins.TokenAuthentication"
+
+
+def describe_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Give every operation of the schema the one shape of errors."""
+    result["components"].setdefault("schemas", {})["Error"] = ERROR
+    answer = {
+        "description": "What was wrong, in one shape for every error.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            operation["responses"]["4XX"] = answer
+    return result
+
+
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string", "examples": ["wrong_status"]},
+                "message": {"type": "string"},
+                "fields": {
+                    "type": "object",
+                    "additionalProperties": True,
+                    "description": "Per field what is wrong with it.",
+                },
+            },
+        }
+    },
+}
+
+
+# The addresses
+
+
+class Router(SimpleRouter):
+    """Addresses with or without the slash at the end: the earlier systems' clients use both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+router = Router()
+for prefix, viewset in {
+    "clients": campaigns.Clients,
+    "people": campaigns.People,
+    "campaigns": campaigns.Campaigns,
+    "candidates": campaigns.Candidates,
+    "sequences": campaigns.Sequences,
+    "pitch-templates": campaigns.PitchTemplates,
+    "ai-usage": campaigns.AIUsages,
+    "leads": prospects.Leads,
+    "media": prospects.Media,
+    "organizations": prospects.Organizations,
+    "contacts": prospects.Contacts,
+    "suppressions": prospects.Suppressions,
+    "pitches": pitches.Pitches,
+    "messages": pitches.Messages,
+    "senders": pitches.Senders,
+    "limits": pitches.EmailLimits,
+    "follow-up-tasks": pitches.FollowUpTasks,
+    "incoming-messages": pitches.IncomingMessages,
+    "placements": pitches.Placements,
+}.items():
+    viewset.lookup_value_regex = "[0-9]{1,19}"
+    router.register(prefix, viewset, basename=f"api-{prefix}")
+
+ID = "(?P<{}>[0-9]{{1,19}})"
+CAMPAIGN = ID.format("campaign")
+
+canonical = [
+    re_path(r"^health/?$", Health.as_view(), name="api-health"),
+    re_path(
+        r"^campaigns/create/?$",
+        campaigns.Campaigns.as_view({"post": "create"}),
+        name="api-campaigns-create",
+    ),
+    re_path(
+        rf"^campaigns/{CAMPAIGN}/messages/?$",
+        pitches.CampaignMessages.as_view({"get": "list"}),
+        name="api-campaign-messages",
+    ),
+    *router.urls,
+]
+
+docs = SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes=[LoggedIn])
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(permission_classes=[LoggedIn]), name="schema"),
+    path("docs/", login_required(docs), name="docs"),
+    path("v1/", include(canonical)),
+    re_path(r"^.*$", Missing.as_view(), name="api-missing"),
+]
