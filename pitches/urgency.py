@@ -1,0 +1,58 @@
+"""Which candidates cannot wait. Pure: no query, no clock of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+# Days before the start below which a candidate is urgent (S003-010, S003-011): a visa takes
+# months, so who needs one is urgent earlier. Strictly below.
+URGENT_DAYS_WITH_VISA = 120
+URGENT_DAYS_WITHOUT_VISA = 60
+
+
+class HasStart(Protocol):
+    """What urgency looks at: `visa` is "yes", "no" or "unknown"."""
+
+    @property
+    def visa(self) -> str: ...
+
+    @property
+    def starts_on(self) -> date | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Urgency:
+    """`pitchable` is False where the start is already past (C34)."""
+
+    urgent: bool
+    reason: str
+    pitchable: bool = True
+
+
+def urgency(candidate: HasStart, *, today: date) -> Urgency:
+    """Whether `candidate` is urgent on `today`, and why in one sentence.
+
+    Visa required and fewer than 120 days to the start, or no visa and fewer than 60: urgent
+    (S003-010, S003-011). Visa unknown or no start: not urgent (S003-013). A start in the past
+    is not urgency but an error for staff to look at (C34).
+    """
+    if candidate.starts_on is None:
+        return Urgency(False, "Not urgent: no start date is known.")
+    days = (candidate.starts_on - today).days
+    if days < 0:
+        return Urgency(
+            False,
+            f"Not pitchable: the start date {candidate.starts_on} is past.",
+            pitchable=False,
+        )
+    if candidate.visa == "yes":
+        below, need = URGENT_DAYS_WITH_VISA, "with a visa to get"
+    elif candidate.visa == "no":
+        below, need = URGENT_DAYS_WITHOUT_VISA, "without a visa to get"
+    else:
+        return Urgency(False, "Not urgent: it is unknown whether a visa is required.")
+    if days < below:
+        return Urgency(True, f"Urgent: starts in {days} days, {need}; the mark is {below}.")
+    return Urgency(False, f"Not urgent: starts in {days} days, {need}; the mark is {below}.")
