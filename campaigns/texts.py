@@ -32,6 +32,7 @@ class _Missing(liquid.FalsyStrictUndefined):
         "__getitem__",
         "__iter__",
         "__len__",
+        "items",
     }
 
     def __str__(self) -> str:
@@ -48,7 +49,11 @@ class _Missing(liquid.FalsyStrictUndefined):
         return iter([self])
 
     def __len__(self) -> int:
-        return 0
+        return 1
+
+    def items(self) -> Any:
+        """What a loop over it sees: itself, so that the gap shows there too."""
+        return [self]
 
 
 # What a letter needs. `replace` and `strip_html` grow text or time without bound, `date` reads
@@ -75,7 +80,7 @@ def _environment() -> _Environment:
     kept = {name: environment.filters[name] for name in _FILTERS}
     environment.filters.clear()
     environment.filters.update(kept)
-    environment.filters["join"] = _join
+    environment.filters |= {"join": _join, "size": _size}
     for tag in _TAGS:
         environment.tags.pop(tag, None)
     return environment
@@ -87,6 +92,11 @@ def _join(items: Any, separator: str = ", ") -> str:
     if len(words) * len(str(separator)) > LONGEST_OUTPUT:
         raise TemplateError("join makes a text that is too long")
     return str(separator).join(str(word) for word in words)
+
+
+def _size(value: Any) -> Any:
+    """The filter ``size``; of a missing value the gap itself."""
+    return value if isinstance(value, _Missing) or not hasattr(value, "__len__") else len(value)
 
 
 ENVIRONMENT = _environment()
@@ -147,9 +157,9 @@ def _is_control(c: str) -> bool:
 
 PLACEHOLDERS = [
     re.compile(r"\{\{.{0,80}?(?:\}\}|$)|\}\}|\{%.{0,80}?(?:%\}|$)", re.MULTILINE),
+    re.compile(r"%[A-Z_]{3,40}%|\*\|[A-Z_]{2,40}\|\*|\$\{[^}\n]{1,60}\}|__[A-Z_]{2,40}__"),
     re.compile(r"\{[A-Za-z_][\w .-]{0,60}\}"),
     re.compile(r"\[[A-Za-z_][^\[\]\n]{0,80}\]"),
-    re.compile(r"%[A-Z_]{3,40}%|\*\|[A-Z_]{2,40}\|\*|\$\{[^}\n]{1,60}\}|__[A-Z_]{2,40}__"),
     re.compile(r"\b(?:INSERT|YOUR)[ _](?:[A-Z]+[ _]?){1,4}\b|\bTODO\b|\bLorem ipsum\b"),
 ]
 _MARKUP = re.compile(

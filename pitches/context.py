@@ -126,6 +126,7 @@ def of_pitch(pitch: Pitch, sender: Sender, *, now: datetime) -> Values:
     matches: list[Match] = list(pitch.matches.all())
     people = [of_candidate(match.candidate, lead, campaign.keywords) for match in matches]
     first = people[0] if people else {}
+    starts = [match.candidate.starts_on for match in matches]
     industry = industry_of(organization, lead)
     facts = facts_by_kind(pitch, now=now)
     values = known(
@@ -139,6 +140,7 @@ def of_pitch(pitch: Pitch, sender: Sender, *, now: datetime) -> Values:
         count=len(people) if len(people) >= len(_NUMBERS) else _NUMBERS[len(people)],
         several=len(people) > 1,
         urgent=pitch.urgent,
+        earliest_start=day(min(filter(None, starts), default=None)),
         angles=first.get("angles"),
         episode=of_item(best_item(latest_items(lead), campaign.keywords)),
         facts=facts,
@@ -210,7 +212,8 @@ def of_candidate(candidate: Candidate, lead: Lead, keywords: list[str]) -> Value
     values = known(
         name=one_line(candidate.name),
         first_name=first_name(candidate.name),
-        headline=one_line(candidate.headline),
+        called=first_name(candidate.name) or one_line(candidate.name),
+        headline=one_line(candidate.headline).rstrip("."),
         bio=bio,
         summary=plain(candidate.bio_summary),
         introduction=plain(candidate.bio_short or candidate.bio_summary) or bio,
@@ -221,8 +224,8 @@ def of_candidate(candidate: Candidate, lead: Lead, keywords: list[str]) -> Value
         location="remote only" if candidate.remote_only else one_line(candidate.location),
         angles=[
             known(
-                topic=one_line(angle.topic),
-                outcome=one_line(angle.outcome),
+                topic=one_line(angle.topic).rstrip("."),
+                outcome=one_line(angle.outcome).rstrip("."),
                 description=plain(angle.description),
             )
             for angle in ranked_angles(candidate, lead, keywords)
@@ -305,7 +308,7 @@ def facts_by_kind(pitch: Pitch, *, now: datetime) -> Values:
     found: Values = {}
     for fact in facts_of(pitch):
         if fact.expires_at is None or fact.expires_at > now:
-            found.setdefault(fact.kind, one_line(fact.value))
+            found.setdefault(fact.kind, one_line(fact.value).rstrip("."))
     return known(**found)
 
 

@@ -213,7 +213,7 @@ def claims(message: Message, body: str) -> list[dict[str, Any]]:
     for match in message.pitch.matches.all():
         facts += [(f"candidate_fact:{f.pk}", f.value) for f in match.candidate.facts.all()]
     patterns = [
-        (name, re.compile(rf"(?<!\w){re.escape(texts.one_line(value))}(?!\w)", re.IGNORECASE))
+        (name, re.compile(rf"(?<!\w){re.escape(texts.one_line(value).rstrip('.'))}(?!\w)", re.IGNORECASE))
         for name, value in facts
         if len(value.strip()) > 2
     ]
