@@ -82,6 +82,9 @@ PRESETS = {
     ),
 }
 
+# What each preset pitches to.
+LEAD_KIND = {preset: looked_for.lead_kind for preset, looked_for in PRESETS.items()}
+
 # Why a pair is not suggested, in the order in which it is asked. The first that applies counts.
 REASONS = {
     # of the lead

@@ -56,3 +56,8 @@ def urgency(candidate: HasStart, *, today: date) -> Urgency:
     if days < below:
         return Urgency(True, f"Urgent: starts in {days} days, {need}; the mark is {below}.")
     return Urgency(False, f"Not urgent: starts in {days} days, {need}; the mark is {below}.")
+
+
+def is_pitchable(candidate: HasStart, *, today: date) -> bool:
+    """Whether the start is still to come, or unknown (C34)."""
+    return candidate.starts_on is None or candidate.starts_on >= today
