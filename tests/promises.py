@@ -11,6 +11,7 @@ import argparse
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -94,6 +95,11 @@ def marked_ids(folder: Path = BASE_DIR / "tests") -> dict[str, set[str]]:
     return found
 
 
+def one_spelling(name: str) -> str:
+    """``F 5`` and ``F5`` mean ``F-5``."""
+    return re.sub(r"^F ?(\d+)$", r"F-\1", name)
+
+
 def _marked_in(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if (
@@ -103,7 +109,7 @@ def _marked_in(tree: ast.AST) -> Iterator[str]:
             and isinstance(node.func.value, ast.Attribute)
             and node.func.value.attr == "mark"
         ):
-            yield from (a.value for a in node.args if isinstance(a, ast.Constant))
+            yield from (one_spelling(a.value) for a in node.args if isinstance(a, ast.Constant))
 
 
 # The plugin
@@ -168,7 +174,7 @@ def pytest_configure(config: Any) -> None:
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     """A worker tells the collector by the report, so the ids travel with it."""
     for item in items:
-        ids = {name for marker in item.iter_markers("req") for name in marker.args}
+        ids = {one_spelling(n) for marker in item.iter_markers("req") for n in marker.args}
         item.user_properties += [("req", name) for name in sorted(ids)]
 
 
