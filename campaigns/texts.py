@@ -177,12 +177,11 @@ def looks_like_reply(subject: str) -> bool:
 
 
 def problems(
-    channel: str, subject: str, body: str, *, thread_subject: str | None = None
+    channel: str, subject: str, body: str, *, in_thread: bool = False
 ) -> list[Problem]:
     """Everything that stands against a text, each as a code and a sentence.
 
-    ``thread_subject`` is the subject of the message this one answers in the same thread, which
-    alone may be repeated after "Re:" (LAW-24).
+    ``in_thread``: the message answers an earlier one, so "Re:" is the truth (LAW-24).
     """
     found: list[Problem] = []
     if not body.strip():
@@ -207,7 +206,7 @@ def problems(
                 detail=f"“{markup[0][:40]}” is markup; recipients would see it as it stands.",
             )
         )
-    if looks_like_reply(subject) and subject != f"Re: {thread_subject}":
+    if looks_like_reply(subject) and not in_thread:
         found.append(
             Problem(
                 code="misleading_subject",

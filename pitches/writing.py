@@ -161,7 +161,9 @@ def _draft(
     if message.number == 0:
         subjects[pitch, tone] = subject
         subjects.setdefault((pitch, ""), subject)
-    found = errors or texts.problems(message.channel, subject, body, thread_subject=thread)
+    found = errors or texts.problems(
+        message.channel, subject, body, in_thread=_in_thread(message)
+    )
     # What the column cannot hold is far beyond every channel's limit: `found` refuses it.
     return Variant(
         message=message,
@@ -213,7 +215,12 @@ def claims(message: Message, body: str) -> list[dict[str, Any]]:
     for match in message.pitch.matches.all():
         facts += [(f"candidate_fact:{f.pk}", f.value) for f in match.candidate.facts.all()]
     patterns = [
-        (name, re.compile(rf"(?<!\w){re.escape(texts.one_line(value).rstrip('.'))}(?!\w)", re.IGNORECASE))
+        (
+            name,
+            re.compile(
+                rf"(?<!\w){re.escape(texts.one_line(value).rstrip('.'))}(?!\w)", re.IGNORECASE
+            ),
+        )
         for name, value in facts
         if len(value.strip()) > 2
     ]
@@ -239,8 +246,7 @@ def problems(message: Message, *, subject: str, body: str) -> list[Problem]:
     All codes but those in ``WARNINGS`` forbid approval. Outside of capture a message without a
     postal address is one of them (LAW-1).
     """
-    thread = _thread_subject(message) if _in_thread(message) else None
-    found = texts.problems(message.channel, subject, body, thread_subject=thread)
+    found = texts.problems(message.channel, subject, body, in_thread=_in_thread(message))
     is_mail = message.channel == Channel.EMAIL
     if (
         is_mail
@@ -277,19 +283,24 @@ def words(message: Message, variant: Variant) -> Words:
     """Exactly what is frozen at approval and sent: text, signature and footer (S001-027).
 
     A follow-up in the same thread takes the subject of the first message, whichever variant of
-    that was chosen. Fetch ``pitch__messages__variants`` beforehand for many.
+    that was chosen; it is read anew, since it may have been chosen a moment ago.
     """
-    subject = texts.one_line(variant.subject)
-    if not channels.has_subject(message.channel):
-        subject = ""
-    elif _in_thread(message) and texts.looks_like_reply(subject):
-        thread = _thread_subject(message)
-        subject = f"Re: {thread}" if thread else subject
+    subject = _final_subject(message, variant.subject)
     body = texts.plain(variant.body)
     if message.channel != Channel.EMAIL:
         return Words(subject, body, "")
     body = "\n\n".join(filter(None, [body, signature(message), footer()]))
     return Words(subject, body, html(body))
+
+
+def _final_subject(message: Message, subject: str) -> str:
+    if not channels.has_subject(message.channel):
+        return ""
+    subject = texts.one_line(subject)
+    if _in_thread(message) and texts.looks_like_reply(subject):
+        thread = _thread_subject(message)
+        return f"Re: {thread}" if thread else subject
+    return subject
 
 
 def signature(message: Message) -> str:
@@ -332,10 +343,11 @@ def _in_thread(message: Message) -> bool:
 
 def _thread_subject(message: Message) -> str:
     """The subject of the pitch's first message: its frozen one, else that of its variant."""
-    for first in message.pitch.messages.all():
-        if first.number == 0 and first.status != Message.Status.CANCELED:
-            if first.subject and first.status != Message.Status.DRAFT:
-                return first.subject
-            drafts = sorted(first.variants.all(), key=lambda v: (not v.is_chosen, v.number))
-            return drafts[0].subject if drafts else ""
-    return ""
+    firsts = Message.objects.filter(pitch=message.pitch_id, number=0)
+    first = firsts.exclude(status=Message.Status.CANCELED).first()
+    if first is None:
+        return ""
+    if first.subject and first.status != Message.Status.DRAFT:
+        return first.subject
+    draft = first.variants.order_by("-is_chosen", "number").first()
+    return draft.subject if draft else ""
