@@ -1,5 +1,7 @@
 """What the project knows about itself: its workers, its jobs, and special logins."""
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 
@@ -49,3 +51,24 @@ class LoginRule(models.Model):
 
     def __str__(self) -> str:
         return f"Login of {self.user}"
+
+
+class Installation(models.Model):
+    """This database's own name, so that what was planned over one is not carried out over
+    another.
+    """
+
+    key = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+    @classmethod
+    def current(cls) -> str:
+        """The key of this database, made when it is first asked for.
+
+        It travels with its backups.
+        """
+        first = cls.objects.order_by("pk").first() or cls.objects.create()
+        return str(first.key)

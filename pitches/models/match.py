@@ -41,7 +41,8 @@ class Match(Stateful):
 
     MOVES = moves(
         fit_check=[Status.SUGGESTED],
-        to_review=[Status.SUGGESTED, Status.FIT_CHECK],
+        # approved -> to_review: an approval taken back
+        to_review=[Status.SUGGESTED, Status.FIT_CHECK, Status.APPROVED],
         # pitched -> approved: the pitch ended before anything was handed over and gave its
         # matches back
         approved=[Status.TO_REVIEW, Status.PITCHED],
@@ -99,6 +100,9 @@ class Match(Stateful):
     decline_reason = models.CharField(max_length=300, blank=True)
     pitch = models.ForeignKey(
         Pitch, on_delete=models.PROTECT, null=True, blank=True, related_name="matches"
+    )
+    raised_at = models.DateTimeField(
+        null=True, blank=True, help_text="An earlier pitch of the candidate came to nothing: this one is next."
     )
     suggested_at = models.DateTimeField()
 

@@ -77,7 +77,8 @@ class Message(Stateful):
         handing=[Status.CLAIMED],
         sent=[Status.HANDING, Status.UNKNOWN],
         failed=[Status.QUEUED, Status.CLAIMED, Status.HANDING, Status.UNKNOWN],
-        unknown=[Status.HANDING],
+        # claimed -> unknown: the journal says it went out, the database has forgotten
+        unknown=[Status.CLAIMED, Status.HANDING],
         assumed_sent=[Status.UNKNOWN],
         delegated=[Status.HANDING],
         canceled=BEFORE_HANDING,

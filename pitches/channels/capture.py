@@ -1,0 +1,134 @@
+"""Mail that stays here: a local maildir per sender, readable and answerable in the admin.
+
+Delivering is one rename, so a captured message is there whole or not at all. The recipient's
+answers lie in a second folder, from where the inbox reads them like any mailbox.
+"""
+
+from __future__ import annotations
+
+import mailbox
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import format_datetime, formataddr, make_msgid
+from pathlib import Path
+
+from django.conf import settings
+
+from pitches.channels import Channel, Letter, Receipt
+from pitches.models import Sender
+
+
+class CaptureChannel(Channel):
+    """Puts letters into the sender's captured mail."""
+
+    def open(self, letter: Letter) -> None:
+        _maildir(self.sender, "sent")
+
+    def hand_over(self, letter: Letter, *, now: datetime) -> Receipt:
+        key = _maildir(self.sender, "sent").add(letter.as_bytes())
+        return Receipt(answer=f"250 captured as {key}", code=250)
+
+    def back_out(self) -> None:
+        """Nothing was begun."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One captured letter, as the viewer lists it."""
+
+    key: str
+    mail: EmailMessage
+
+    @property
+    def message_id(self) -> str:
+        return str(self.mail["Message-ID"] or "").strip("<> ")
+
+    @property
+    def text(self) -> str:
+        part = self.mail.get_body(("plain",))
+        return part.get_content() if part else ""
+
+
+def sent(sender: Sender) -> Iterator[Captured]:
+    """Everything captured for a sender, newest first."""
+    box = _maildir(sender, "sent")
+    letters = [Captured(key, _parsed(box.get_bytes(key))) for key in list(box.iterkeys())]
+    return iter(sorted(letters, key=lambda letter: str(letter.key), reverse=True))
+
+
+def find(sender: Sender, message_id: str) -> Captured | None:
+    """The captured letter with this Message-ID, if there is one."""
+    return next((letter for letter in sent(sender) if letter.message_id == message_id), None)
+
+
+def answer(sender: Sender, captured: Captured, *, text: str, now: datetime) -> str:
+    """Write as the recipient.
+
+    A real reply, put where the inbox will find it. Returns its Message-ID.
+    """
+    theirs = captured.mail["To"].addresses[0]
+    subject = re.sub(r"^(re:\s*)+", "", str(captured.mail["Subject"]), flags=re.IGNORECASE)
+    reply = EmailMessage(policy=policy.SMTP)
+    reply["From"] = formataddr((theirs.display_name, theirs.addr_spec))
+    reply["To"] = str(captured.mail["From"])
+    reply["Subject"] = f"Re: {subject}"
+    reply["Date"] = format_datetime(now)
+    reply["Message-ID"] = make_msgid(domain=theirs.domain)
+    reply["In-Reply-To"] = f"<{captured.message_id}>"
+    reply["References"] = f"<{captured.message_id}>"
+    quoted = "\n".join(f"> {line}" for line in captured.text.splitlines())
+    reply.set_content(f"{text.strip()}\n\nOn {now:%Y-%m-%d}, {sender.name} wrote:\n{quoted}\n")
+    _maildir(sender, "inbox").add(reply.as_bytes())
+    return str(reply["Message-ID"]).strip("<>")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    uid: int
+    raw: bytes
+
+
+def arrived(sender: Sender, *, after: int) -> list[Arrived]:
+    """Answers with a number above ``after``, in order, as an IMAP server would hand them out."""
+    box = _maildir(sender, "inbox")
+    numbered = sorted((_number(folder, key), key) for folder, key in _files(box))
+    return [Arrived(uid, box.get_bytes(key)) for uid, key in numbered if uid > after]
+
+
+def _files(box: mailbox.Maildir) -> list[tuple[Path, str]]:
+    root = Path(box._path)  # type: ignore[attr-defined]
+    return [
+        (path, path.name.split(":")[0])
+        for part in ("new", "cur")
+        for path in (root / part).iterdir()
+    ]
+
+
+def _number(path: Path, key: str) -> int:
+    """A number that grows with arrival.
+
+    The maildir name begins with the time it was written.
+    """
+    match = re.match(r"(\d+)\.M(\d+)", key)
+    if match is None:
+        return path.stat().st_mtime_ns // 1000
+    return int(match[1]) * 1_000_000 + int(match[2])
+
+
+def _maildir(sender: Sender, folder: str) -> mailbox.Maildir:
+    path = Path(settings.STATE_DIR) / "capture" / str(sender.pk) / folder
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return mailbox.Maildir(path, create=True)
+
+
+def _parsed(raw: bytes) -> EmailMessage:
+    mail = message_from_bytes(raw, policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    return mail

@@ -1,0 +1,158 @@
+"""How often we may write, counted over rolling windows in the ledger of messages.
+
+A limit is a question about times: would one more at this instant put more than ``maximum``
+into any window of that length? Planned times count like sent ones, so a plan never
+promises what the gate will refuse.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from pitches.models import EmailLimit, Sender
+
+Key = tuple[str, Hashable, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most ``maximum`` of what ``counts`` says in any ``hours``, for one target of a scope."""
+
+    scope: str
+    target: Hashable
+    counts: str
+    maximum: int
+    hours: int
+    label: str = ""
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(hours=self.hours)
+
+    @property
+    def key(self) -> Key:
+        return (self.scope, self.target, self.counts)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The times that occupy slots: what went out, and what this plan has laid down so far."""
+
+    times: dict[Key, list[datetime]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, key: Key, moment: datetime) -> None:
+        insort(self.times[key], moment)
+
+    def used(self, limit: Limit, moment: datetime) -> int:
+        """How many slots of the window that ends at ``moment`` are taken."""
+        taken = self.times[limit.key]
+        return bisect_right(taken, moment) - bisect_right(taken, moment - limit.window)
+
+    def earliest(self, limit: Limit, moment: datetime) -> datetime | None:
+        """The first instant at or after ``moment`` with a free slot.
+
+        None for a limit of nothing.
+        """
+        if limit.maximum < 1:
+            return None
+        taken = self.times[limit.key]
+        while (blocker := _blocker(taken, limit, moment)) is not None:
+            moment = blocker + limit.window
+        return moment
+
+
+def _blocker(taken: list[datetime], limit: Limit, moment: datetime) -> datetime | None:
+    """The time whose leaving the window would free a slot for ``moment``, or None if one is
+    free.
+    """
+    near = taken[
+        bisect_right(taken, moment - limit.window) : bisect_left(taken, moment + limit.window)
+    ]
+    if len(near) < limit.maximum:
+        return None
+    row = sorted([*near, moment])
+    for first, last in zip(row, row[limit.maximum :], strict=False):
+        if first <= moment <= last and last - first < limit.window:
+            return first
+    return None
+
+
+# What holds where no row says otherwise.
+DEFAULTS: dict[str, tuple[int, str, int]] = {
+    EmailLimit.Scope.ORGANIZATION: (1, EmailLimit.Counts.INITIAL, 168),
+    EmailLimit.Scope.CONTACT: (1, EmailLimit.Counts.INITIAL, 720),
+}
+
+
+class Limits:
+    """The limits in force.
+
+    A row with a target beats the row of its scope, that one beats the default.
+    """
+
+    def __init__(self, rows: Iterable[EmailLimit]) -> None:
+        self._general: dict[str, list[EmailLimit]] = defaultdict(list)
+        self._special: dict[tuple[str, Hashable], list[EmailLimit]] = defaultdict(list)
+        for row in rows:
+            target = _target(row)
+            if target in (None, ""):
+                self._general[row.scope].append(row)
+            else:
+                self._special[row.scope, target].append(row)
+
+    @classmethod
+    def read(cls) -> Limits:
+        """All rows in one query; there are as many as people have written exceptions."""
+        return cls(EmailLimit.objects.all())
+
+    def longest(self) -> timedelta:
+        """How far back the ledger has to be read."""
+        rows = [
+            row for rows in (*self._general.values(), *self._special.values()) for row in rows
+        ]
+        return timedelta(
+            hours=max([24, *(row.hours for row in rows), *(d[2] for d in DEFAULTS.values())])
+        )
+
+    def of(self, scope: str, target: Hashable, *, label: str = "") -> list[Limit]:
+        """The limits that hold for one target."""
+        rows = self._special.get((scope, target)) or self._general.get(scope)
+        if rows:
+            return [
+                Limit(scope, target, row.counts, row.maximum, row.hours, label) for row in rows
+            ]
+        if scope in DEFAULTS:
+            maximum, counts, hours = DEFAULTS[EmailLimit.Scope(scope)]
+            return [Limit(scope, target, counts, maximum, hours, label)]
+        return []
+
+
+def _target(row: EmailLimit) -> Hashable:
+    return (
+        row.organization_id or row.contact_id or row.sender_id or row.campaign_id or row.domain
+    )
+
+
+def of_sender(sender: Sender, *, on: date) -> list[Limit]:
+    """A mailbox's own limits on a day: its cap, reached by the ramp, and its hourly cap."""
+    label = sender.address
+    scope, counts = EmailLimit.Scope.SENDER.value, EmailLimit.Counts.ALL.value
+    limits = [Limit(scope, sender.pk, counts, ramped(sender, on=on), 24, label)]
+    if sender.hourly_limit is not None:
+        limits.append(Limit(scope, sender.pk, counts, sender.hourly_limit, 1, label))
+    return limits
+
+
+def ramped(sender: Sender, *, on: date) -> int:
+    """Messages this mailbox may send on a day.
+
+    ``ramp_start`` on the first, ``ramp_step`` more each day.
+    """
+    if sender.ramp_began_on is None:
+        return sender.daily_limit
+    days = max(0, (on - sender.ramp_began_on).days)
+    return min(sender.daily_limit, sender.ramp_start + days * sender.ramp_step)

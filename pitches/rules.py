@@ -1,0 +1,502 @@
+"""May this go out, and from when? One answer for planner and gate.
+
+``decide`` looks at a Situation and nothing else: no database, no clock. Rules that no time
+cures come first, in the order in which a person would want to hear them; then the rules of
+time push the moment later until none objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from campaigns.models import Campaign, Candidate, Channel
+from campaigns.zones import zone
+from pitches import limits
+from pitches.decisions import Reason
+from pitches.limits import Ledger, Limit, Limits
+from pitches.models import EmailLimit, Message, Sender, SendMode, Stop
+from pitches.windows import Window
+from prospects.models import Contact, ContactAddress, Lead, Organization
+
+# A follow-up may leave only if a complete read of the inbox began this shortly before its gate.
+INBOX_FRESH = timedelta(seconds=60)
+# Beyond this the planner calls the mailbox blind.
+INBOX_BLIND = timedelta(minutes=10)
+# Rules of time push each other; a moment that does not settle is one that never comes.
+MOST_PUSHES = 200
+
+
+@dataclass(slots=True)
+class Situation:
+    """Everything that could hold one pitch or one message, read before anybody decides."""
+
+    now: datetime
+    mode: SendMode
+    campaign: Campaign
+    lead: Lead
+    organization: Organization | None
+    contact: Contact | None
+    address: ContactAddress | None
+    sender: Sender | None
+    candidates: list[Candidate]
+    window: Window
+    ledger: Ledger
+    limits: Limits
+    urgent: bool = False
+    initial: bool = True
+    stops: list[Stop] = field(default_factory=list)
+    suppressed: str = ""
+    in_conversation_until: datetime | None = None
+    on_allowlist: bool = True
+    # a draft still to be made
+    lead_is_taken: bool = False
+    draft_rejected: str = ""
+    candidates_left_out: tuple[str, ...] = ()
+    pitched_so_far: int = 0
+    urgency: str = ""
+    # a message on its way
+    message: Message | None = None
+    due_at: datetime | None = None
+    fingerprint: str = ""
+    text_problems: tuple[str, ...] = ()
+    last_out_at: datetime | None = None
+    reads_own_inbox: bool = False
+
+    @property
+    def is_draft(self) -> bool:
+        return self.message is None
+
+    @property
+    def domain(self) -> str:
+        """The recipient's mail domain."""
+        return self.address.canonical.rpartition("@")[2] if self.address else ""
+
+    @property
+    def today(self) -> date:
+        """The day at the sender's desk."""
+        return self.now.astimezone(zone(self.campaign.time_zone)).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """``reason`` holds it back unless ``may`` is true.
+
+    ``at`` is the first moment it may go, if there is one.
+    """
+
+    may: bool
+    reason: Reason
+    at: datetime | None
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What one rule has against it, and from when it has nothing any more."""
+
+    reason: Reason
+    until: datetime | None
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+
+Rule = Callable[[Situation, datetime], Objection | None]
+
+
+def decide(situation: Situation, *, by: datetime | None = None) -> Ruling:
+    """May it go at ``by`` at the latest (default: now)? If not, why, and from when.
+
+    Returns the earliest moment at which no rule objects. The reason is the first rule's that
+    objected to now, for that is what a person asks about.
+    """
+    latest = by or situation.now
+    moment, first = situation.now, None
+    for _ in range(MOST_PUSHES):
+        objection = _first_objection(situation, moment)
+        if objection is None:
+            return _ruling(situation, moment, first, may=moment <= latest)
+        first = first or objection
+        if objection.until is None or objection.until <= moment:
+            return Ruling(False, objection.reason, None, objection.numbers)
+        moment = objection.until
+    assert first is not None
+    return Ruling(False, first.reason, None, first.numbers)
+
+
+def _ruling(
+    situation: Situation, moment: datetime, first: Objection | None, *, may: bool
+) -> Ruling:
+    if not may:
+        assert first is not None
+        return Ruling(False, first.reason, moment, first.numbers)
+    return Ruling(
+        True, _why_yes(situation), moment, {"urgency": situation.urgency, **_names(situation)}
+    )
+
+
+def _why_yes(situation: Situation) -> Reason:
+    if situation.is_draft:
+        return Reason.URGENT_PITCH if situation.urgent else Reason.NEW_PITCH
+    return Reason.DUE if situation.initial else Reason.DUE_AFTER_INBOX
+
+
+def _names(situation: Situation) -> dict[str, Any]:
+    return {"candidates": ", ".join(candidate.name for candidate in situation.candidates)}
+
+
+def _first_objection(situation: Situation, moment: datetime) -> Objection | None:
+    rules = FOR_A_DRAFT if situation.is_draft else FOR_A_MESSAGE
+    return next((objection for rule in rules if (objection := rule(situation, moment))), None)
+
+
+# -- the campaign and its people -------------------------------------------------------------
+
+
+def campaign_is_active(s: Situation, moment: datetime) -> Objection | None:
+    if s.campaign.status == Campaign.Status.ACTIVE:
+        return None
+    return Objection(
+        Reason.CAMPAIGN_NOT_ACTIVE, None, {"status": s.campaign.get_status_display()}
+    )
+
+
+def campaign_has_room(s: Situation, moment: datetime) -> Objection | None:
+    cap = s.campaign.enrollment_cap
+    if cap is None or s.pitched_so_far < cap:
+        return None
+    return Objection(Reason.CAMPAIGN_FULL, None, {"maximum": cap, "used": s.pitched_so_far})
+
+
+def campaign_has_a_sequence(s: Situation, moment: datetime) -> Objection | None:
+    return None if s.campaign.sequence_id else Objection(Reason.NO_SEQUENCE, None)
+
+
+def somebody_is_pitchable(s: Situation, moment: datetime) -> Objection | None:
+    if s.candidates:
+        return None
+    return Objection(Reason.NO_CANDIDATES, None, {"causes": "; ".join(s.candidates_left_out)})
+
+
+def everybody_named_is_still_here(s: Situation, moment: datetime) -> Objection | None:
+    for candidate in s.candidates:
+        if candidate.status != Candidate.Status.ACTIVE:
+            numbers = {"candidate": candidate.name, "status": candidate.get_status_display()}
+            return Objection(Reason.CANDIDATE_LEFT, None, numbers)
+    return None
+
+
+# -- the lead and the recipient --------------------------------------------------------------
+
+
+def nothing_is_stopped(s: Situation, moment: datetime) -> Objection | None:
+    # urgency never passes a stop
+    for stop in s.stops:
+        if stop.until is None or stop.until > moment:
+            numbers = {"scope": stop.get_scope_display(), "cause": stop.reason}
+            return Objection(Reason.STOPPED, stop.until, numbers)
+    return None
+
+
+def lead_is_open(s: Situation, moment: datetime) -> Objection | None:
+    gone = s.lead.closed_at or s.lead.merged_into_id
+    return Objection(Reason.LEAD_CLOSED, None) if gone else None
+
+
+def lead_is_free(s: Situation, moment: datetime) -> Objection | None:
+    return Objection(Reason.ALREADY_OPEN, None) if s.lead_is_taken else None
+
+
+def draft_was_not_rejected(s: Situation, moment: datetime) -> Objection | None:
+    return (
+        Objection(Reason.DRAFT_REJECTED, None, {"cause": s.draft_rejected})
+        if s.draft_rejected
+        else None
+    )
+
+
+def organization_may_be_written_to(s: Situation, moment: datetime) -> Objection | None:
+    if s.organization is None or not s.organization.do_not_contact:
+        return None
+    return Objection(Reason.DO_NOT_CONTACT, None, {"organization": s.organization.name})
+
+
+def organization_wants_to_hear_again(s: Situation, moment: datetime) -> Objection | None:
+    day = s.organization.follow_up_date if s.organization else None
+    if s.organization is None or day is None:
+        return None
+    tz = zone(s.window.zone_name)
+    opens = datetime(day.year, day.month, day.day, tzinfo=tz)
+    if moment >= opens:
+        return None
+    return Objection(
+        Reason.FOLLOW_UP_DATE,
+        opens,
+        {"organization": s.organization.name, "date": day.isoformat()},
+    )
+
+
+def somebody_can_be_reached(s: Situation, moment: datetime) -> Objection | None:
+    return None if s.address else Objection(Reason.NO_COMPANY_CONTACTS, None)
+
+
+def address_works(s: Situation, moment: datetime) -> Objection | None:
+    assert s.address is not None
+    if s.address.verification == ContactAddress.Verification.INVALID:
+        return Objection(Reason.ADDRESS_INVALID, None)
+    return None
+
+
+def address_is_not_suppressed(s: Situation, moment: datetime) -> Objection | None:
+    if s.suppressed or s.lead.suppressed_at:
+        return Objection(
+            Reason.SUPPRESSED, None, {"cause": s.suppressed or "the lead is suppressed"}
+        )
+    return None
+
+
+def person_is_not_in_conversation(s: Situation, moment: datetime) -> Objection | None:
+    until = s.in_conversation_until
+    if until is None or until <= moment:
+        return None
+    return Objection(Reason.IN_CONVERSATION, until, {"until": until})
+
+
+def send_mode_allows_it(s: Situation, moment: datetime) -> Objection | None:
+    return None if s.on_allowlist else Objection(Reason.NOT_ON_ALLOWLIST, None)
+
+
+# -- the sender ------------------------------------------------------------------------------
+
+
+def somebody_writes(s: Situation, moment: datetime) -> Objection | None:
+    return None if s.sender else Objection(Reason.NO_PARTNERSHIP_SPECIALIST, None)
+
+
+def sender_is_active(s: Situation, moment: datetime) -> Objection | None:
+    assert s.sender is not None
+    if s.sender.is_active:
+        return None
+    numbers = {"sender": s.sender.address, "cause": s.sender.status_reason or "no reason given"}
+    return Objection(Reason.SENDER_PAUSED, None, numbers)
+
+
+def sender_is_set_up(s: Situation, moment: datetime) -> Objection | None:
+    assert s.sender is not None
+    if s.mode == SendMode.CAPTURE or s.sender.smtp_host:
+        return None
+    return Objection(Reason.SENDER_NOT_SET_UP, None, {"sender": s.sender.address})
+
+
+def channel_sends_by_itself(s: Situation, moment: datetime) -> Objection | None:
+    assert s.message is not None
+    if s.message.channel == Channel.EMAIL:
+        return None
+    return Objection(
+        Reason.CHANNEL_NOT_READY, None, {"channel": s.message.get_channel_display()}
+    )
+
+
+def inbox_is_not_blind(s: Situation, moment: datetime) -> Objection | None:
+    """A follow-up needs a mailbox that is read. One that lies on this machine always can be."""
+    if s.initial or s.reads_own_inbox or s.sender is None:
+        return None
+    read_at = s.sender.inbox_read_at
+    if read_at is not None and s.now - read_at <= INBOX_BLIND:
+        return None
+    numbers = {"sender": s.sender.address, "read_at": read_at or "no time yet"}
+    return Objection(Reason.BLIND, None, numbers)
+
+
+# -- the text --------------------------------------------------------------------------------
+
+
+def text_was_approved(s: Situation, moment: datetime) -> Objection | None:
+    assert s.message is not None
+    if s.message.status == Message.Status.DRAFT or not s.message.approved_sha256:
+        return Objection(Reason.NOT_APPROVED, None)
+    return None
+
+
+def text_is_what_was_approved(s: Situation, moment: datetime) -> Objection | None:
+    assert s.message is not None
+    if s.message.approved_sha256 != s.fingerprint:
+        return Objection(Reason.APPROVAL_VOID, None)
+    return None
+
+
+def text_may_leave(s: Situation, moment: datetime) -> Objection | None:
+    if s.text_problems:
+        return Objection(Reason.TEXT_BLOCKED, None, {"causes": "; ".join(s.text_problems)})
+    return None
+
+
+# -- time ------------------------------------------------------------------------------------
+
+
+def it_has_not_expired(s: Situation, moment: datetime) -> Objection | None:
+    assert s.message is not None
+    if s.message.expires_at and moment >= s.message.expires_at:
+        return Objection(Reason.EXPIRED, None)
+    return None
+
+
+def it_is_due(s: Situation, moment: datetime) -> Objection | None:
+    if s.due_at is None:
+        return Objection(Reason.NOT_DUE, None, {"due": "once the first message has been sent"})
+    if moment < s.due_at:
+        return Objection(Reason.NOT_DUE, s.due_at, {"due": s.due_at})
+    return None
+
+
+def it_is_not_backing_off(s: Situation, moment: datetime) -> Objection | None:
+    assert s.message is not None
+    until = s.message.not_before
+    if until is None or moment >= until:
+        return None
+    return Objection(Reason.BACK_OFF, until, {"cause": s.message.last_error or "no answer"})
+
+
+def window_is_open(s: Situation, moment: datetime) -> Objection | None:
+    opens = s.window.earliest(moment)
+    if opens == moment:
+        return None
+    zone_name = s.window.zone_name
+    local = moment.astimezone(zone(zone_name))
+    closed = s.window.closed_because(local.date())
+    if closed is None or closed[0] == Reason.OUTSIDE_WINDOW:
+        numbers = {"local": f"{local:%A %H:%M}", "opens": _local(opens, zone_name)}
+        return Objection(Reason.OUTSIDE_WINDOW, opens, numbers)
+    code, cause = closed
+    until = _local(opens, zone_name)
+    numbers = {"day": f"{local:%d %B}", "holiday": cause, "cause": cause, "until": until}
+    return Objection(Reason(code), opens, numbers)
+
+
+def _local(moment: datetime | None, zone_name: str) -> str:
+    return f"{moment.astimezone(zone(zone_name)):%A %H:%M}" if moment else "never"
+
+
+def sender_leaves_a_gap(s: Situation, moment: datetime) -> Objection | None:
+    assert s.sender is not None
+    assert s.message is not None
+    if s.last_out_at is None:
+        return None
+    seconds = gap(s.sender, s.message.message_id)
+    free = s.last_out_at + timedelta(seconds=seconds)
+    if moment >= free:
+        return None
+    return Objection(Reason.SPACING, free, {"sender": s.sender.address, "seconds": seconds})
+
+
+def gap(sender: Sender, message_id: str) -> int:
+    """Seconds to leave before this message: from a hash, not from chance, so a plan can be kept."""
+    width = sender.gap_max - sender.gap_min + 1
+    number = int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:8])
+    return sender.gap_min + number % width
+
+
+# -- limits ----------------------------------------------------------------------------------
+
+LIMIT_REASONS = {
+    EmailLimit.Scope.ORGANIZATION: Reason.ORGANIZATION_LIMIT,
+    EmailLimit.Scope.CONTACT: Reason.CONTACT_LIMIT,
+    EmailLimit.Scope.SENDER: Reason.SENDER_LIMIT,
+    EmailLimit.Scope.DOMAIN: Reason.DOMAIN_LIMIT,
+    EmailLimit.Scope.CAMPAIGN: Reason.CAMPAIGN_LIMIT,
+    EmailLimit.Scope.ALL: Reason.TOTAL_LIMIT,
+}
+
+
+def applying(s: Situation, moment: datetime) -> Iterator[Limit]:
+    """The limits this row takes a slot of, were it to go at ``moment``."""
+    for limit in _all_limits(s, moment):
+        if limit.counts == EmailLimit.Counts.ALL or s.initial:
+            yield limit
+
+
+def _all_limits(s: Situation, moment: datetime) -> Iterator[Limit]:
+    scope = EmailLimit.Scope
+    if s.organization and not (s.urgent and s.campaign.urgent_skips_limits):
+        yield from s.limits.of(scope.ORGANIZATION, s.organization.pk, label=s.organization.name)
+    # For placements the organization's rule stands alone.
+    if s.contact and s.campaign.preset != Campaign.Preset.PLACEMENT:
+        yield from s.limits.of(scope.CONTACT, s.contact.pk)
+    if s.is_draft:
+        return  # making a draft takes nothing from mailboxes and domains
+    if s.sender:
+        day = moment.astimezone(zone(s.sender.time_zone)).date()
+        yield from s.limits.of(scope.SENDER, s.sender.pk, label=s.sender.address)
+        yield from limits.of_sender(s.sender, on=day)
+    if s.domain:
+        yield from s.limits.of(scope.DOMAIN, s.domain, label=s.domain)
+    yield from s.limits.of(scope.CAMPAIGN, s.campaign.pk)
+    yield from s.limits.of(scope.ALL, None)
+
+
+def limits_have_a_slot(s: Situation, moment: datetime) -> Objection | None:
+    for limit in applying(s, moment):
+        free = s.ledger.earliest(limit, moment)
+        if free != moment:
+            reason = LIMIT_REASONS[EmailLimit.Scope(limit.scope)]
+            return Objection(reason, free, _counted(s, limit, moment))
+    return None
+
+
+def _counted(s: Situation, limit: Limit, moment: datetime) -> dict[str, Any]:
+    return {
+        "maximum": limit.maximum,
+        "hours": limit.hours,
+        "used": s.ledger.used(limit, moment),
+        "counts": EmailLimit.Counts(limit.counts).label,
+        limit.scope: limit.label,
+    }
+
+
+FOR_A_DRAFT: tuple[Rule, ...] = (
+    campaign_is_active,
+    campaign_has_a_sequence,
+    nothing_is_stopped,
+    lead_is_open,
+    lead_is_free,
+    draft_was_not_rejected,
+    organization_may_be_written_to,
+    somebody_can_be_reached,
+    address_works,
+    address_is_not_suppressed,
+    person_is_not_in_conversation,
+    somebody_is_pitchable,
+    somebody_writes,
+    sender_is_active,
+    campaign_has_room,
+    organization_wants_to_hear_again,
+    limits_have_a_slot,
+)
+
+FOR_A_MESSAGE: tuple[Rule, ...] = (
+    campaign_is_active,
+    nothing_is_stopped,
+    lead_is_open,
+    organization_may_be_written_to,
+    address_works,
+    address_is_not_suppressed,
+    person_is_not_in_conversation,
+    everybody_named_is_still_here,
+    sender_is_active,
+    sender_is_set_up,
+    channel_sends_by_itself,
+    send_mode_allows_it,
+    text_was_approved,
+    text_is_what_was_approved,
+    text_may_leave,
+    it_has_not_expired,
+    it_is_due,
+    it_is_not_backing_off,
+    inbox_is_not_blind,
+    organization_wants_to_hear_again,
+    limits_have_a_slot,
+    window_is_open,
+    sender_leaves_a_gap,
+)

@@ -1,0 +1,368 @@
+"""Reading everything that could hold a pitch or a message, for many rows in a handful of
+queries.
+
+The planner builds situations for all rows at once, the gate for one row under its locks; both
+through here, so they cannot see different worlds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Max, Q
+
+from campaigns.models import Blackout, Campaign, Candidate, Step
+from pitches import fingerprints
+from pitches.limits import Ledger, Limits
+from pitches.models import EmailLimit, IncomingMessage, Message, Sender, SendMode, Stop
+from pitches.rules import Situation
+from pitches.windows import Period, Window
+from prospects import suppressions
+from prospects.models import Contact, ContactAddress, Lead, Organization
+
+# After an answer, other clients leave the person alone this long unless somebody closes the
+# thread.
+CONVERSATION = timedelta(days=30)
+
+
+def mode() -> SendMode:
+    """How far messages may go at present."""
+    return SendMode(settings.SEND_MODE)
+
+
+@dataclass(slots=True)
+class Target:
+    """Whom one row is about: what planner and gate have in common before anything is read."""
+
+    campaign: Campaign
+    lead: Lead
+    organization: Organization | None
+    contact: Contact | None
+    address: ContactAddress | None
+    sender: Sender | None
+    candidates: list[Candidate]
+    initial: bool = True
+    urgent: bool = False
+    step: Step | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What was read once for all targets."""
+
+    now: datetime
+    mode: SendMode
+    limits: Limits
+    ledger: Ledger
+    stops: list[Stop]
+    suppressed: dict[str, str]
+    conversations: dict[int, list[tuple[int, datetime]]]
+    blackouts: dict[int, tuple[Period, ...]]
+    last_out: dict[int, datetime]
+
+
+def of_messages(messages: Sequence[Message], *, now: datetime) -> list[Situation]:
+    """A situation for each message; ``messages`` must come from ``readable``."""
+    targets = [target_of(message) for message in messages]
+    around = survey(targets, now=now)
+    return [situation(target, around) for target in targets]
+
+
+# Follow-ups are due by their task; a first message as soon as it is approved.
+NEEDED = (
+    "pitch__campaign__client",
+    "pitch__lead__organization",
+    "pitch__address__contact__organization",
+    "sender",
+    "step",
+)
+
+
+def readable(messages: Any) -> Any:
+    """A queryset of messages with everything loaded that a situation needs.
+
+    Two queries more.
+    """
+    return messages.select_related(*NEEDED).prefetch_related(
+        "pitch__matches__candidate", "pitch__follow_up_tasks"
+    )
+
+
+def target_of(message: Message) -> Target:
+    pitch = message.pitch
+    contact = pitch.address.contact
+    return Target(
+        campaign=pitch.campaign,
+        lead=pitch.lead,
+        organization=pitch.lead.organization or contact.organization,
+        contact=contact,
+        address=pitch.address,
+        sender=message.sender,
+        candidates=[match.candidate for match in pitch.matches.all()],
+        initial=message.number == 0,
+        urgent=pitch.urgent,
+        step=message.step,
+        extra={
+            "message": message,
+            "due_at": due_at(message),
+            "fingerprint": fingerprints.of_message(message),
+            "text_problems": _text_problems(),
+        },
+    )
+
+
+def due_at(message: Message) -> datetime | None:
+    """When its step falls due; None while the first message has not been sent."""
+    if not message.number:
+        return message.approved_at or message.created_at
+    tasks = message.pitch.follow_up_tasks.all()
+    return next((task.due_at for task in tasks if task.step_id == message.step_id), None)
+
+
+def _text_problems() -> tuple[str, ...]:
+    if mode() == SendMode.LIVE and not settings.POSTAL_ADDRESS:
+        return ("no postal address is set, and live mail must carry one",)
+    return ()
+
+
+def situation(target: Target, around: Surroundings) -> Situation:
+    """One row's situation, out of what was read for all."""
+    email = target.address.value if target.address else ""
+    return Situation(
+        now=around.now,
+        mode=around.mode,
+        campaign=target.campaign,
+        lead=target.lead,
+        organization=target.organization,
+        contact=target.contact,
+        address=target.address,
+        sender=target.sender,
+        candidates=target.candidates,
+        window=window_of(target, around.blackouts.get(target.campaign.pk, ())),
+        ledger=around.ledger,
+        limits=around.limits,
+        urgent=target.urgent,
+        initial=target.initial,
+        stops=[stop for stop in around.stops if _reaches(stop, target)],
+        suppressed=around.suppressed.get(email, ""),
+        in_conversation_until=_in_conversation_until(target, around),
+        on_allowlist=around.mode != SendMode.ALLOWLIST or _is_allowed(email),
+        last_out_at=around.last_out.get(target.sender.pk) if target.sender else None,
+        reads_own_inbox=around.mode == SendMode.CAPTURE,
+        **target.extra,
+    )
+
+
+def window_of(target: Target, blackouts: tuple[Period, ...]) -> Window:
+    """The recipient's window.
+
+    Their zone and country as far as they are known, else the campaign's.
+    """
+    campaign, step = target.campaign, target.step
+    known = [place for place in (target.contact, target.lead, target.organization) if place]
+    return Window(
+        zone_name=next(
+            (place.time_zone for place in known if place.time_zone), campaign.time_zone
+        ),
+        opens=campaign.window_start,
+        closes=campaign.window_end,
+        days=frozenset(campaign.window_days)
+        & frozenset(step.days or range(1, 8) if step else range(1, 8)),
+        slots=tuple(step.slots) if step else (),
+        country=next((place.country for place in known if place.country), ""),
+        observe_holidays=campaign.observe_holidays,
+        blackouts=blackouts,
+    )
+
+
+def _reaches(stop: Stop, target: Target) -> bool:
+    match Stop.Scope(stop.scope):
+        case Stop.Scope.EVERYTHING:
+            return True
+        case Stop.Scope.CLIENT:
+            return stop.client_id == target.campaign.client_id
+        case Stop.Scope.CAMPAIGN:
+            return stop.campaign_id == target.campaign.pk
+        case Stop.Scope.ORGANIZATION:
+            return (
+                target.organization is not None
+                and stop.organization_id == target.organization.pk
+            )
+        case Stop.Scope.MAILBOX:
+            return target.sender is not None and stop.sender_id == target.sender.pk
+        case Stop.Scope.PERSON:
+            mine = stop.client_id in (None, target.campaign.client_id)
+            return mine and target.contact is not None and stop.contact_id == target.contact.pk
+
+
+def _in_conversation_until(target: Target, around: Surroundings) -> datetime | None:
+    """Until when this person is talking with another client of ours."""
+    if target.contact is None:
+        return None
+    threads = around.conversations.get(target.contact.pk, [])
+    others = [until for client, until in threads if client != target.campaign.client_id]
+    return max(others, default=None)
+
+
+def _is_allowed(email: str) -> bool:
+    allowed = {entry.lower() for entry in settings.SEND_ALLOWLIST}
+    email = email.lower()
+    return email in allowed or f"@{email.rpartition('@')[2]}" in allowed
+
+
+# -- reading -------------------------------------------------------------------------------
+
+
+def survey(targets: Sequence[Target], *, now: datetime) -> Surroundings:
+    """Everything the targets share, in a number of queries that does not depend on theirs."""
+    contacts = {t.contact.pk for t in targets if t.contact}
+    emails = {t.address.value for t in targets if t.address}
+    limits = Limits.read()
+    ledger = read_ledger(targets, since=now - limits.longest(), mode=mode())
+    return Surroundings(
+        now=now,
+        mode=mode(),
+        limits=limits,
+        ledger=ledger,
+        stops=_stops(targets, now=now),
+        suppressed=suppressions.suppressed(emails),
+        conversations=_conversations(contacts, now=now),
+        blackouts=_blackouts({t.campaign.pk for t in targets}),
+        last_out=_last_out({t.sender.pk for t in targets if t.sender}),
+    )
+
+
+def _stops(targets: Iterable[Target], *, now: datetime) -> list[Stop]:
+    targets = list(targets)
+    concerned = (
+        Q(scope=Stop.Scope.EVERYTHING)
+        | Q(scope=Stop.Scope.PERSON, contact__in={t.contact.pk for t in targets if t.contact})
+        | Q(
+            scope=Stop.Scope.ORGANIZATION,
+            organization__in={t.organization.pk for t in targets if t.organization},
+        )
+        | Q(scope=Stop.Scope.CAMPAIGN, campaign__in={t.campaign.pk for t in targets})
+        | Q(scope=Stop.Scope.CLIENT, client__in={t.campaign.client_id for t in targets})
+        | Q(scope=Stop.Scope.MAILBOX, sender__in={t.sender.pk for t in targets if t.sender})
+    )
+    return list(Stop.objects.filter(Stop.in_force(now) & concerned))
+
+
+def _conversations(
+    contacts: set[int], *, now: datetime
+) -> dict[int, list[tuple[int, datetime]]]:
+    replies = (
+        IncomingMessage.objects.filter(
+            kind=IncomingMessage.Kind.HUMAN_REPLY,
+            contact__in=contacts,
+            handled_at__isnull=True,
+            received_at__gt=now - CONVERSATION,
+            pitch__isnull=False,
+        )
+        .values_list("contact", "pitch__campaign__client")
+        .annotate(latest=Max("received_at"))
+    )
+    threads: dict[int, list[tuple[int, datetime]]] = defaultdict(list)
+    for contact, client, latest in replies:
+        threads[contact].append((client, latest + CONVERSATION))
+    return threads
+
+
+def _blackouts(campaigns: set[int]) -> dict[int, tuple[Period, ...]]:
+    periods: dict[int, list[Period]] = defaultdict(list)
+    for row in Blackout.objects.filter(campaign__in=campaigns):
+        periods[row.campaign_id].append(Period(row.starts_on, row.ends_on, row.reason))
+    return {campaign: tuple(rows) for campaign, rows in periods.items()}
+
+
+def _last_out(senders: set[int]) -> dict[int, datetime]:
+    rows = Message.objects.filter(
+        sender__in=senders, status__in=Message.COUNTED, send_mode__in=mode().counting()
+    )
+    return dict(rows.values_list("sender").annotate(last=Max("counted_at")))
+
+
+def read_ledger(targets: Sequence[Target], *, since: datetime, mode: SendMode) -> Ledger:
+    """The slots taken since ``since``, scope by scope.
+
+    Each query is driven by the few ids it is about.
+    """
+    sent = Message.objects.counted(since=since, mode=mode)
+    scope = EmailLimit.Scope
+    ledger = Ledger()
+    _count(
+        ledger,
+        scope.ORGANIZATION,
+        sent,
+        "pitch__lead__organization",
+        {t.organization.pk for t in targets if t.organization},
+    )
+    _count(
+        ledger,
+        scope.CONTACT,
+        sent,
+        "pitch__address__contact",
+        {t.contact.pk for t in targets if t.contact},
+    )
+    _count(ledger, scope.SENDER, sent, "sender", {t.sender.pk for t in targets if t.sender})
+    _count(ledger, scope.CAMPAIGN, sent, "pitch__campaign", {t.campaign.pk for t in targets})
+    _count_domains(
+        ledger, sent, {t.address.canonical.rpartition("@")[2] for t in targets if t.address}
+    )
+    _count_everything(ledger, sent)
+    return ledger
+
+
+def _count(ledger: Ledger, scope: str, sent: Any, path: str, ids: set[int]) -> None:
+    if not ids:
+        return
+    for target, number, moment in sent.filter(**{f"{path}__in": ids}).values_list(
+        path, "number", "counted_at"
+    ):
+        _take(ledger, scope, target, moment, initial=number == 0)
+
+
+def _count_domains(ledger: Ledger, sent: Any, domains: set[str]) -> None:
+    if not EmailLimit.objects.filter(scope=EmailLimit.Scope.DOMAIN).exists():
+        return
+    rows = sent.values_list("pitch__address__canonical", "number", "counted_at")
+    for address, number, moment in rows:
+        domain = address.rpartition("@")[2]
+        if domain in domains:
+            _take(ledger, EmailLimit.Scope.DOMAIN, domain, moment, initial=number == 0)
+
+
+def _count_everything(ledger: Ledger, sent: Any) -> None:
+    if not EmailLimit.objects.filter(scope=EmailLimit.Scope.ALL).exists():
+        return
+    for number, moment in sent.values_list("number", "counted_at"):
+        _take(ledger, EmailLimit.Scope.ALL, None, moment, initial=number == 0)
+
+
+def _take(ledger: Ledger, scope: str, target: Any, moment: datetime, *, initial: bool) -> None:
+    scope = EmailLimit.Scope(scope).value
+    ledger.add((scope, target, EmailLimit.Counts.ALL.value), moment)
+    if initial:
+        ledger.add((scope, target, EmailLimit.Counts.INITIAL.value), moment)
+
+
+def take_slots(situation: Situation, moment: datetime) -> None:
+    """Lay one planned message down in the ledger, so that the next row sees its slots taken."""
+    scope = EmailLimit.Scope
+    keys: list[tuple[str, Any]] = [(scope.CAMPAIGN, situation.campaign.pk), (scope.ALL, None)]
+    if situation.organization:
+        keys.append((scope.ORGANIZATION, situation.organization.pk))
+    if situation.contact:
+        keys.append((scope.CONTACT, situation.contact.pk))
+    if situation.sender and not situation.is_draft:
+        keys.append((scope.SENDER, situation.sender.pk))
+    if situation.domain and not situation.is_draft:
+        keys.append((scope.DOMAIN, situation.domain))
+    for name, target in keys:
+        _take(situation.ledger, name, target, moment, initial=situation.initial)

@@ -1,0 +1,321 @@
+"""Stops: from now on nothing goes out. Stop and send take the same locks, so one waits for the
+other.
+
+The order is fixed for everybody: stop switch, client and campaign, contact, organization,
+advisory locks of the remaining limit scopes, sender, message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from campaigns.models import Campaign, Client
+from config.db import database_now
+from pitches.fingerprints import digest
+from pitches.models import FollowUpTask, Match, Message, Pitch, ReviewTask, Sender, Stop
+from pitches.models.message import LET_GO
+from prospects import suppressions
+from prospects.models import Contact, ContactAddress, Organization, Suppression
+
+STOP_SWITCH = "stop switch"
+
+# What a pitch becomes when its person is stopped.
+ENDS_AS = {
+    Stop.Kind.REPLY: Pitch.Status.REPLIED,
+    Stop.Kind.HARD_BOUNCE: Pitch.Status.BOUNCED,
+}
+
+
+def lock_for_sending(message: Message) -> None:
+    """Everything a stop could take, in the common order.
+
+    To be called first thing in the gate.
+    """
+    pitch = message.pitch
+    contact = pitch.address.contact
+    organization = pitch.lead.organization_id or contact.organization_id
+    _advisory(STOP_SWITCH, shared=True)
+    _rows(Client, [pitch.campaign.client_id], "FOR SHARE")
+    _rows(Campaign, [pitch.campaign_id], "FOR SHARE")
+    _rows(Contact, [contact.pk], "FOR UPDATE")
+    _rows(Organization, [organization] if organization else [], "FOR UPDATE")
+    domain = pitch.address.canonical.rpartition("@")[2]
+    for scope in sorted(
+        [f"limit campaign {pitch.campaign_id}", f"limit domain {domain}", "limit all"]
+    ):
+        _advisory(scope)
+    _rows(Sender, [message.sender_id], "FOR UPDATE")
+
+
+def _rows(model: Any, ids: Iterable[int], strength: str) -> None:
+    """Lock rows without reading them into objects.
+
+    ``strength`` is one of ours, never from outside.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM {model._meta.db_table} WHERE id = ANY(%s) ORDER BY id {strength}",
+            [list(ids)],
+        )
+
+
+def _advisory(name: str, *, shared: bool = False) -> None:
+    number = int(digest(name)[:15], 16)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}(%s)", [number]
+        )
+
+
+# -- stops of all scopes -----------------------------------------------------------------------
+
+
+def stop(
+    *,
+    scope: str,
+    kind: str = Stop.Kind.STAFF,
+    reason: str,
+    contact: Contact | None = None,
+    organization: Organization | None = None,
+    campaign: Campaign | None = None,
+    client: Client | None = None,
+    sender: Sender | None = None,
+    until: datetime | None = None,
+    by: AbstractBaseUser | None = None,
+) -> Stop:
+    """Stop a person, an organization, a campaign, a client, a mailbox or everything.
+
+    A person's or an organization's open steps are canceled for good; the wider scopes hold them
+    until the stop is lifted. ``client`` with a person limits it to that client's mail. Takes
+    effect before the next message's gate: whoever is in the gate now is waited for (REL-16).
+    """
+    with transaction.atomic():
+        _lock_for_stopping(scope, contact, organization, campaign, client, sender)
+        row = Stop.objects.create(
+            scope=scope,
+            kind=kind,
+            reason=reason[:300],
+            contact=contact,
+            organization=organization,
+            campaign=campaign,
+            client=client,
+            sender=sender,
+            until=until,
+            begins_at=database_now(),
+            created_by=by,  # type: ignore[misc]
+        )
+        if row.scope in (Stop.Scope.PERSON, Stop.Scope.ORGANIZATION):
+            _cancel_open_steps(_pitches_of(row), kind=kind, reason=reason, at=row.begins_at)
+        return row
+
+
+def _lock_for_stopping(
+    scope: str,
+    contact: Contact | None,
+    organization: Organization | None,
+    campaign: Campaign | None,
+    client: Client | None,
+    sender: Sender | None,
+) -> None:
+    if scope == Stop.Scope.EVERYTHING:
+        _advisory(STOP_SWITCH)
+    if client is not None and contact is None:
+        _rows(Client, [client.pk], "FOR UPDATE")
+    if campaign is not None:
+        _rows(Campaign, [campaign.pk], "FOR UPDATE")
+    if contact is not None:
+        _rows(Contact, [contact.pk], "FOR UPDATE")
+    if organization is not None:
+        # people first: the gate locks the contact before its organization
+        people = Contact.objects.filter(
+            Q(organization=organization) | Q(leads__organization=organization)
+        )
+        _rows(Contact, people.values_list("pk", flat=True), "FOR UPDATE")
+        _rows(Organization, [organization.pk], "FOR UPDATE")
+    if sender is not None:
+        _rows(Sender, [sender.pk], "FOR UPDATE")
+
+
+def _pitches_of(row: Stop) -> QuerySet[Pitch]:
+    if row.scope == Stop.Scope.PERSON:
+        pitches = Pitch.objects.filter(address__contact=row.contact)
+        return pitches.filter(campaign__client=row.client) if row.client_id else pitches
+    mine = Q(lead__organization=row.organization) | Q(
+        address__contact__organization=row.organization
+    )
+    return Pitch.objects.filter(mine)
+
+
+def lift(row: Stop, *, by: AbstractBaseUser) -> Stop:
+    """End a stop. What it canceled stays canceled; what it held goes on at the next plan."""
+    Stop.objects.filter(pk=row.pk, lifted_at__isnull=True).update(
+        lifted_at=database_now(), lifted_by=by
+    )
+    row.refresh_from_db()
+    return row
+
+
+# -- what a stop does to pitches
+# -----------------------------------------------------------------
+
+
+def _cancel_open_steps(
+    pitches: QuerySet[Pitch], *, kind: str, reason: str, at: datetime
+) -> None:
+    """Cancel every step not yet handed over, close its tasks, end the pitches.
+
+    In the stop's transaction.
+    """
+    ids = list(pitches.filter(status__in=Pitch.OPEN).values_list("pk", flat=True))
+    cancel_messages(Message.objects.filter(pitch__in=ids), reason=reason)
+    FollowUpTask.objects.filter(FollowUpTask.is_open(), pitch__in=ids).update(
+        canceled_at=at, reason=reason[:300]
+    )
+    ReviewTask.objects.filter(status=ReviewTask.Status.OPEN, pitch__in=ids).update(
+        status=ReviewTask.Status.CANCELED, reason=reason[:300]
+    )
+    _end(ids, kind=kind, reason=reason, at=at)
+
+
+def cancel_messages(messages: QuerySet[Message], *, reason: str) -> int:
+    """Cancel those that can still be reached; answers how many."""
+    return messages.filter(status__in=Message.BEFORE_HANDING).update(
+        status=Message.Status.CANCELED, canceled_reason=reason[:300], **LET_GO
+    )
+
+
+def _end(ids: list[int], *, kind: str, reason: str, at: datetime) -> None:
+    """End pitches; those from which nothing was handed over give their matches back."""
+    gone_out = Message.objects.filter(pitch__in=ids, status__in=Message.COUNTED)
+    touched = set(gone_out.values_list("pitch", flat=True))
+    end = ENDS_AS.get(Stop.Kind(kind), Pitch.Status.STOPPED)
+    common: dict[str, Any] = {"status_reason": reason[:300], "ended_at": at}
+    ended = Pitch.objects.filter(pk__in=touched, status=Pitch.Status.ACTIVE)
+    if end == Pitch.Status.REPLIED:
+        ended.update(status=end, replied_at=at, **common)
+    else:
+        ended.update(status=end, **common)
+    Pitch.objects.filter(pk__in=ids, status__in=Pitch.OPEN).update(
+        status=Pitch.Status.STOPPED, **common
+    )
+    close_matches(touched)
+    give_back_matches(set(ids) - touched)
+
+
+def close_matches(pitches: Iterable[int]) -> None:
+    """The pitch was made and is over: its matches are history."""
+    Match.objects.filter(pitch__in=list(pitches), status=Match.Status.PITCHED).update(
+        status=Match.Status.CLOSED
+    )
+
+
+def give_back_matches(pitches: Iterable[int]) -> None:
+    """Nothing was handed over.
+
+    The candidates may be pitched as if this had not been tried; decisions stay.
+    """
+    Match.objects.filter(pitch__in=list(pitches), status=Match.Status.PITCHED).update(
+        status=Match.Status.APPROVED, pitch=None
+    )
+
+
+# -- causes ------------------------------------------------------------------------------------
+
+
+def person_answered(pitch: Pitch, *, reason: str, by: AbstractBaseUser | None = None) -> Stop:
+    """A reply stops everything this client still has for this person."""
+    return stop(
+        scope=Stop.Scope.PERSON,
+        kind=Stop.Kind.REPLY,
+        reason=reason,
+        contact=pitch.address.contact,
+        client=pitch.campaign.client,
+        by=by,
+    )
+
+
+def address_is_dead(message: Message, *, now: datetime) -> None:
+    """A hard bounce: the address is invalid and suppressed, its person's open steps end."""
+    address = message.pitch.address
+    ContactAddress.objects.filter(pk=address.pk).update(
+        verification=ContactAddress.Verification.INVALID, verified_at=now
+    )
+    suppressions.add(
+        Suppression.Kind.EMAIL,
+        address.value,
+        reason=Suppression.Reason.BOUNCED,
+        source="hard bounce",
+        now=now,
+    )
+    stop(
+        scope=Stop.Scope.PERSON,
+        kind=Stop.Kind.HARD_BOUNCE,
+        reason="the address does not exist",
+        contact=address.contact,
+    )
+
+
+def unsubscribed(pitch: Pitch, *, source: str, now: datetime) -> Stop:
+    """Somebody wants no more mail from us: for ever, and from all our clients."""
+    address = pitch.address
+    suppressions.add(
+        Suppression.Kind.EMAIL,
+        address.value,
+        reason=Suppression.Reason.UNSUBSCRIBED,
+        source=source,
+        now=now,
+    )
+    return stop(
+        scope=Stop.Scope.PERSON,
+        kind=Stop.Kind.UNSUBSCRIBE,
+        reason="unsubscribed",
+        contact=address.contact,
+    )
+
+
+def do_not_contact(
+    organization: Organization, *, reason: str, by: AbstractBaseUser | None = None
+) -> Stop:
+    """An organization asked to be left alone.
+
+    Flagged, and everything open to its people ends.
+    """
+    with transaction.atomic():
+        row = stop(
+            scope=Stop.Scope.ORGANIZATION,
+            kind=Stop.Kind.DO_NOT_CONTACT,
+            reason=reason,
+            organization=organization,
+            by=by,
+        )
+        Organization.objects.filter(pk=organization.pk).update(
+            do_not_contact=True, do_not_contact_reason=reason[:300]
+        )
+        return row
+
+
+def lock_person(contact_id: int) -> None:
+    """Hold a person's row to the end of the transaction, as the gate and every stop do."""
+    _rows(Contact, [contact_id], "FOR UPDATE")
+
+
+def stop_pitch(pitch: Pitch, *, reason: str, kind: str = Stop.Kind.STAFF) -> None:
+    """End one pitch by hand: its open steps are canceled, nobody else is touched."""
+    with transaction.atomic():
+        lock_person(pitch.address.contact_id)
+        _cancel_open_steps(
+            Pitch.objects.filter(pk=pitch.pk), kind=kind, reason=reason, at=database_now()
+        )
+
+
+def pause_sender(sender: Sender, *, reason: str) -> None:
+    """Nothing leaves this mailbox until somebody has looked at it."""
+    Sender.objects.filter(pk=sender.pk, status=Sender.Status.ACTIVE).update(
+        status=Sender.Status.PAUSED, status_reason=reason[:300]
+    )

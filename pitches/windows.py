@@ -1,0 +1,106 @@
+"""When a message may arrive: days and hours of the recipient, holidays, black-outs.
+
+Only ever later, never earlier: every function answers a time at or after the one it was given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from campaigns.zones import zone
+
+UTC = ZoneInfo("UTC")
+# Far enough to step over any holiday season; beyond it something is set up wrongly.
+HORIZON_DAYS = 400
+
+
+class Period(NamedTuple):
+    """Whole days on which nothing is sent."""
+
+    starts_on: date
+    ends_on: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The hours of a week in which this recipient may be written to."""
+
+    zone_name: str
+    opens: time
+    closes: time
+    days: frozenset[int]
+    slots: tuple[time, ...] = ()
+    country: str = ""
+    observe_holidays: bool = True
+    blackouts: tuple[Period, ...] = field(default=())
+
+    def earliest(self, moment: datetime) -> datetime | None:
+        """The first allowed instant at or after ``moment`` (UTC).
+
+        None if there is none in a year.
+        """
+        tz = zone(self.zone_name)
+        for day in _days_from(moment.astimezone(tz).date()):
+            if self.closed_because(day):
+                continue
+            for begins, ends in self._spans(day, tz):
+                if moment < ends:
+                    return max(moment, begins)
+        return None
+
+    def _spans(self, day: date, tz: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
+        """The open spans of a day, as instants: a clock change inside it is counted in."""
+        closes = _instant(day, self.closes, tz)
+        for start in sorted(self.slots) or [self.opens]:
+            begins = _instant(day, max(start, self.opens), tz)
+            if begins < closes:
+                yield begins, closes
+
+    def closed_because(self, day: date) -> tuple[str, str] | None:
+        """Why the whole day is closed, as (reason code, what it is); None for an open day."""
+        for period in self.blackouts:
+            if period.starts_on <= day <= period.ends_on:
+                return ("blackout", period.reason or "black-out")
+        if day.isoweekday() not in self.days:
+            return ("outside_window", f"{day:%A}")
+        if self.observe_holidays and (name := holiday(self.country, day)):
+            return ("holiday", name)
+        return None
+
+
+def _days_from(first: date) -> Iterator[date]:
+    return (first + timedelta(days=n) for n in range(HORIZON_DAYS))
+
+
+def _instant(day: date, clock: time, tz: ZoneInfo) -> datetime:
+    """The instant at which the wall clock shows this.
+
+    A time that a clock change skips is the one after the gap.
+    """
+    local = datetime.combine(day, clock, tzinfo=tz)
+    return local.astimezone(UTC)
+
+
+@lru_cache(4096)
+def holiday(country: str, day: date) -> str:
+    """The public holiday's name in that country (ISO 3166, two letters), or an empty string."""
+    if not country:
+        return ""
+    calendar = _calendar(country, day.year)
+    return calendar.get(day, "") if calendar is not None else ""
+
+
+@lru_cache(256)
+def _calendar(country: str, year: int) -> dict[date, str] | None:
+    import holidays  # half a second to import: only when somebody's country is known
+
+    try:
+        return dict(holidays.country_holidays(country, years=year))
+    except NotImplementedError:
+        return None
