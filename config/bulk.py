@@ -1,0 +1,68 @@
+"""Many new rows at once, by COPY."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import connection, models
+from django.utils import timezone
+
+
+def new_ids(model: type[models.Model], count: int) -> list[int]:
+    """Primary keys for ``count`` rows of ``model`` that do not exist yet."""
+    if not count:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+            [model._meta.db_table, model._meta.pk.column, count],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def insert(
+    model: type[models.Model],
+    fields: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> None:
+    """Insert ``rows``, each with the values of ``fields`` in this order.
+
+    Fields that are not named get their default, the same for all rows. Values must be of the
+    column's own type; lists and dicts are taken for arrays and JSON. COPY writes about four
+    times as many rows a second as ``bulk_create``; it knows no conflicts: the caller has looked
+    what is there, and an IntegrityError undoes the statement.
+    """
+    rows = list(rows)
+    if not rows:
+        return
+    named = [model._meta.get_field(name) for name in fields]
+    others = [
+        f for f in model._meta.local_concrete_fields if f not in named and not f.primary_key
+    ]
+    defaults = [_default(each) for each in others]
+    columns = ", ".join(connection.ops.quote_name(each.column) for each in [*named, *others])
+    table = connection.ops.quote_name(model._meta.db_table)
+    nested = [at for at, each in enumerate(named) if isinstance(each, models.JSONField)]
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            values = [*row, *defaults]
+            for at in nested:
+                values[at] = json.dumps(values[at])
+            copy.write_row(values)
+
+
+def _default(each: models.Field) -> Any:
+    if getattr(each, "auto_now", False) or getattr(each, "auto_now_add", False):
+        return timezone.now()
+    value = each.get_default()
+    if isinstance(each, models.JSONField):
+        return json.dumps(value)
+    if isinstance(each, ArrayField) and not value:
+        return "{}"
+    return each.get_db_prep_save(value, connection)
