@@ -66,3 +66,47 @@ def _default(each: models.Field) -> Any:
     if isinstance(each, ArrayField) and not value:
         return "{}"
     return each.get_db_prep_save(value, connection)
+
+
+def insert_new(
+    model: type[models.Model],
+    fields: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+) -> int:
+    """Insert those of ``rows`` that violate no unique constraint; answer how many.
+
+    As ``insert``, for where somebody else may write the same row at the same time. Three
+    statements and a COPY; inside a transaction.
+    """
+    rows = list(rows)
+    if not rows:
+        return 0
+    named = [model._meta.get_field(name) for name in fields]
+    others = [
+        f for f in model._meta.local_concrete_fields if f not in named and not f.primary_key
+    ]
+    quote = connection.ops.quote_name
+    table, waiting = quote(model._meta.db_table), quote(f"new_{model._meta.db_table}")
+    given = ", ".join(quote(each.column) for each in named)
+    rest = ", ".join(quote(each.column) for each in others)
+    nested = [at for at, each in enumerate(named) if isinstance(each, models.JSONField)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TEMP TABLE {waiting} ON COMMIT DROP AS "
+            f"SELECT {given} FROM {table} WITH NO DATA"
+        )
+        with cursor.copy(f"COPY {waiting} ({given}) FROM STDIN") as copy:
+            for row in rows:
+                values = list(row)
+                for at in nested:
+                    values[at] = json.dumps(values[at])
+                copy.write_row(values)
+        constants = "".join(", %s" for _ in others)
+        cursor.execute(
+            f"INSERT INTO {table} ({given}{', ' if rest else ''}{rest}) "
+            f"SELECT {given}{constants} FROM {waiting} ON CONFLICT DO NOTHING",
+            [_default(each) for each in others],
+        )
+        inserted = int(cursor.rowcount)
+        cursor.execute(f"DROP TABLE {waiting}")
+    return inserted

@@ -24,8 +24,9 @@ DOMAIN = "example.com"
 # Coined, so that nobody is called like this.
 FIRST_NAMES = (
     "Alwinda", "Bertrix", "Corvina", "Dorvald", "Elmira-Jo", "Fennick", "Gilda-Mae", "Hollin",
-    "Ismerelda", "Jorvik", "Kestrela", "Lorimund", "Mirabeth", "Nilsander", "Odalind", "Perrick",
-    "Quillan", "Rosmund", "Sylvarin", "Tamsina", "Ulvric", "Vespera", "Wendolyn", "Yorrick",
+    "Ismerelda", "Jorvik", "Kestrela", "Lorimund", "Mirabeth", "Nilsander", "Odalind",
+    "Perrick", "Quillan", "Rosmund", "Sylvarin", "Tamsina", "Ulvric", "Vespera", "Wendolyn",
+    "Yorrick",
 )  # fmt: skip
 LAST_NAMES = (
     "Ashquill", "Brambleton", "Copperwhistle", "Driftmoor", "Elderfinch", "Fernhollow",
@@ -40,13 +41,14 @@ INDUSTRIES = (
 )  # fmt: skip
 SKILLS = (
     "Python", "Java", "C++", "C", "R", "C#", "SQL", "JavaScript", "Backend", "Frontend",
-    "Full Stack", "Machine Learning", "Data", "Firmware", "Security", "DevOps", "iOS", "Android",
-    "Excel", "Research", "Testing", "Design", "Analytics", "Automation",
+    "Full Stack", "Machine Learning", "Data", "Firmware", "Security", "DevOps", "iOS",
+    "Android", "Excel", "Research", "Testing", "Design", "Analytics", "Automation",
 )  # fmt: skip
 # Most look for anything in the country; the rest are tied to a place.
 LOCATIONS = (
-    "USA", "USA", "USA", "USA", "USA", "", "", "New York, NY", "San Francisco, CA | Seattle, WA",
-    "Chicago, IL", "Austin, TX", "Toronto, Canada", "London, UK", "Canada",
+    "USA", "USA", "USA", "USA", "USA", "", "", "New York, NY",
+    "San Francisco, CA | Seattle, WA", "Chicago, IL", "Austin, TX", "Toronto, Canada",
+    "London, UK", "Canada",
 )  # fmt: skip
 ZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
 EMPLOYEES = (12, 35, 80, 150, 400, 1_200, 5_000, 20_000)
@@ -66,7 +68,7 @@ class Invented:
 
 
 def campaign_for(slug: str) -> Campaign:
-    """The campaign of this name; an active placement campaign with all it needs if it is new."""
+    """The campaign of this name; if it is new, an active one for placements, ready to plan."""
     found = Campaign.objects.filter(slug=slug).first()
     if found is not None:
         return found

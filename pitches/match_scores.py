@@ -298,6 +298,11 @@ class PlacementScores(Scores):
         ]
 
         self.skills = _numbered(skill for seeker in seekers for skill in seeker.skills)
+        plain = {skill: likeness.plain(skill) for seeker in seekers for skill in seeker.skills}
+        # each candidate's skills, once each, with their numbers
+        self.skills_of = [
+            {self.skills[plain[skill]]: skill for skill in seeker.skills} for seeker in seekers
+        ]
         texts = _Texts()
         for role in roles:
             texts.add([*role.names, *([role.text] if role.text else [])])
@@ -307,9 +312,8 @@ class PlacementScores(Scores):
                 likeness.alike(list(self.skills), list(texts.unique))
             )
         self.has_skill = np.zeros((len(seekers), len(self.skills)), np.float32)
-        for number, seeker in enumerate(seekers):
-            for skill in seeker.skills:
-                self.has_skill[number, self.skills[likeness.plain(skill)]] = 1
+        for number, skills in enumerate(self.skills_of):
+            self.has_skill[number, list(skills)] = 1
         self.skills_as_numbers = self.skill_fits.astype(np.float32)
 
         self.lost = np.array(
@@ -364,16 +368,12 @@ class PlacementScores(Scores):
             wanted = _short(seeker.industries[place]) if place < len(seeker.industries) else ""
             told = f"industry “{wanted}” ({choice} choice) fits" if fits else ""
             parts.append(Part(key, weight if fits else 0, told))
-        shared = sorted(
-            {
-                likeness.plain(skill)
-                for skill in seeker.skills
-                if self.skill_fits[self.skills[likeness.plain(skill)], lead]
-            }
-        )
-        named = [skill for skill in seeker.skills if likeness.plain(skill) in shared]
+        fits_role = self.skill_fits[:, lead]
+        named = [
+            skill for number, skill in self.skills_of[candidate].items() if fits_role[number]
+        ]
         parts.append(
-            Part("skills", _skill_points(len(shared)), _counted(named, "skill", "matched"))
+            Part("skills", _skill_points(len(named)), _counted(named, "skill", "matched"))
         )
         fits = bool(role.endings) and bool(self._starts_fit(lead)[candidate])
         parts.append(

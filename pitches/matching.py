@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from campaigns.ai import embeddings
 from campaigns.models import Campaign, Candidate
+from config import bulk
 from pitches import likeness, match_scores
 from pitches.likeness import Mask
 from pitches.match_scores import Part, points
@@ -43,7 +44,6 @@ EMPLOYEES_PER_INTERN = 4
 OPEN_INTERVIEWS = 3
 # Pairs looked at together: bounds the memory to some tens of megabytes at any size.
 PAIRS_AT_ONCE = 4_000_000
-ROWS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True)
@@ -256,6 +256,11 @@ def explain(
         reasoning=_sentence(parts),
         urgency=urgency(candidate, today=today).reason,
     )
+
+
+def pool_of(campaign: Campaign, *, now: datetime) -> _Pool:
+    """Everything that is read for all pairs of a campaign, with their scores; for measuring."""
+    return _Pool(campaign, today=_today(campaign, now))
 
 
 def _today(campaign: Campaign, now: datetime) -> date:
@@ -740,7 +745,15 @@ class _Pairs:
         self.declined = np.array(
             [match[3] == Match.Status.DECLINED for match in self.matches], np.bool_
         )
+        waiting = {*OPEN, Match.Status.APPROVED}
+        self.waits = np.array([match[3] in waiting for match in self.matches], np.bool_)
         self.height = len(pool.candidates)
+
+    def waiting(self, leads: slice) -> tuple[NDArray, NDArray]:
+        """Places of the matches of a block that are suggested or approved and not pitched."""
+        inside = self.within(leads)
+        chosen = self.waits[inside]
+        return self.rows[inside][chosen], self.columns[inside][chosen] - leads.start
 
     def within(self, leads: slice) -> slice:
         """Which of these pairs lie in a block of leads."""
@@ -830,7 +843,7 @@ def _choose(campaign: Campaign, pool: _Pool, *, most: int | None) -> Plan:
     for reason, candidates in pool.candidates_out.items():
         out[reason] = candidates * width
     scored = 0
-    kept: list[tuple[NDArray, NDArray, NDArray]] = []
+    found = [_Found.none()]
     renewed: list[tuple[int, int, int]] = []
     at_once = max(1, PAIRS_AT_ONCE // max(height, 1))
     for start in range(0, width if height else 0, at_once):
@@ -846,27 +859,33 @@ def _choose(campaign: Campaign, pool: _Pool, *, most: int | None) -> Plan:
         scored += left
         rows, columns = np.nonzero(alive & (scores >= least))
         out["below_mark"] += left - len(rows)
-        values = scores[rows, columns]
-        best = _best(
-            columns,
-            values,
-            _spread(pool, rows, columns + start),
-            pool.preset.candidates_per_lead,
+        waiting = pool.known.waiting(block)
+        both = _Found(
+            np.concatenate([rows, waiting[0]]),
+            np.concatenate([columns, waiting[1]]) + start,
+            np.concatenate([scores[rows, columns], scores[waiting]]),
+            np.arange(len(rows) + len(waiting[0])) < len(rows),
         )
-        out["beyond_best"] += len(rows) - len(best)
-        kept.append((rows[best], columns[best] + start, values[best]))
+        best = both.best(pool, of_each="lead", most=pool.preset.candidates_per_lead)
+        out["beyond_best"] += len(rows) - int(np.count_nonzero(best.is_new))
+        found.append(best)
         renewed += _renewed(pool, block, scores)
-    rows, columns, values = (
-        np.concatenate([part[n] for part in kept] or [np.zeros(0, np.int64)]) for n in range(3)
+    whole = _Found(*(np.concatenate([part[n] for part in found]) for n in range(4)))
+    best = whole.best(pool, of_each="candidate", most=pool.preset.leads_per_candidate)
+    out["beyond_best"] += int(np.count_nonzero(whole.is_new) - np.count_nonzero(best.is_new))
+    new = best.only(best.is_new)
+    order = np.lexsort(
+        (pool.candidate_ids[new.rows], pool.lead_ids[new.columns], -new.values.astype(np.int64))
     )
-    best = _best(rows, values, _spread(pool, rows, columns), pool.preset.leads_per_candidate)
-    out["beyond_best"] += len(rows) - len(best)
-    rows, columns, values = rows[best], columns[best], values[best]
-    order = np.lexsort((pool.candidate_ids[rows], pool.lead_ids[columns], -values))
     if most is not None and len(order) > most:
         out["beyond_most"] += len(order) - most
         order = order[:most]
-    new = [_suggestion(pool, int(rows[n]), int(columns[n])) for n in order]
+    suggestions = [
+        _suggestion(pool, row, column)
+        for row, column in zip(
+            new.rows[order].tolist(), new.columns[order].tolist(), strict=True
+        )
+    ]
     moved = [_suggestion(pool, row, column, match) for row, column, match in renewed]
     known = len(pool.known.matches)
     outcome = Suggested(
@@ -880,26 +899,49 @@ def _choose(campaign: Campaign, pool: _Pool, *, most: int | None) -> Plan:
             if out[reason]
         ],
         scored=scored,
-        created=len(new),
+        created=len(suggestions),
         updated=len(moved),
         unchanged=known - len(moved),
-        to_review=sum(suggestion.score >= mark for suggestion in new),
+        to_review=sum(suggestion.score >= mark for suggestion in suggestions),
         not_pitchable=pool.not_pitchable,
     )
-    return Plan(outcome, new, moved, pool.urgent)
+    return Plan(outcome, suggestions, moved, pool.urgent)
 
 
-def _best(group: NDArray, values: NDArray, spread: NDArray, most: int) -> NDArray[np.int64]:
-    """The places of the `most` highest values of each group."""
-    if not len(group):
-        return np.zeros(0, np.int64)
-    # One sorted number instead of a partition per group, which crawls where many values tie.
-    order = np.lexsort((spread, -values.astype(np.int64), group))
-    sorted_group = group[order]
-    starts = np.flatnonzero(np.diff(sorted_group, prepend=sorted_group[0] - 1))
-    sizes = np.diff(np.append(starts, len(order)))
-    rank = np.arange(len(order)) - np.repeat(starts, sizes)
-    return np.sort(order[rank < most])
+class _Found(NamedTuple):
+    """Pairs worth keeping, by their places; those that are no match yet are new."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: NDArray[np.int16]
+    is_new: Mask
+
+    @classmethod
+    def none(cls) -> _Found:
+        nowhere = np.zeros(0, np.int64)
+        return cls(nowhere, nowhere, np.zeros(0, np.int16), np.zeros(0, np.bool_))
+
+    def only(self, chosen: NDArray) -> _Found:
+        return _Found(*(part[chosen] for part in self))
+
+    def best(self, pool: _Pool, *, of_each: str, most: int) -> _Found:
+        """The `most` highest of each lead or candidate, and all that are matches already.
+
+        Those that wait for a decision count: a second run does not suggest the next best, but
+        what is better than what waits still comes through.
+        """
+        group = self.columns if of_each == "lead" else self.rows
+        if not len(group):
+            return self
+        # Sorted whole instead of a partition per group, which crawls where many values tie.
+        spread = _spread(pool, self.rows, self.columns)
+        order = np.lexsort((spread, self.is_new, -self.values.astype(np.int64), group))
+        in_order = group[order]
+        starts = np.flatnonzero(np.diff(in_order, prepend=in_order[0] - 1))
+        sizes = np.diff(np.append(starts, len(order)))
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+        return self.only((rank < most) | ~self.is_new)
 
 
 def _spread(pool: _Pool, rows: NDArray, columns: NDArray) -> NDArray[np.uint64]:
@@ -946,26 +988,32 @@ def _suggestion(pool: _Pool, row: int, column: int, match: int | None = None) ->
 
 
 def _write(campaign: Campaign, planned: Plan, *, now: datetime) -> None:
-    ours = Match.objects.filter(campaign=campaign)
-    before = ours.count()
-    Match.objects.bulk_create(
+    planned.outcome.created = bulk.insert_new(
+        Match,
+        [
+            "campaign",
+            "candidate",
+            "lead",
+            "score",
+            "parts",
+            "reasoning",
+            "urgent",
+            "suggested_at",
+        ],
         (
-            Match(
-                campaign=campaign,
-                candidate_id=suggestion.candidate,
-                lead_id=suggestion.lead,
-                score=suggestion.score,
-                parts=suggestion.parts,
-                reasoning=suggestion.reasoning,
-                urgent=suggestion.urgent,
-                suggested_at=now,
+            (
+                campaign.pk,
+                new.candidate,
+                new.lead,
+                new.score,
+                new.parts,
+                new.reasoning,
+                new.urgent,
+                now,
             )
-            for suggestion in planned.new
+            for new in planned.new
         ),
-        batch_size=ROWS_AT_ONCE,
-        ignore_conflicts=True,
     )
-    planned.outcome.created = ours.count() - before
     planned.outcome.updated = _score_again(planned.moved)
     refresh_urgency(campaign, urgent=planned.urgent)
     planned.outcome.to_review = hand_to_review(campaign)
@@ -1019,14 +1067,12 @@ def hand_to_review(campaign: Campaign) -> int:
     if not rows:
         return 0
     Match.objects.filter(pk__in=[pk for pk, _ in rows]).move(Match.Status.TO_REVIEW)
-    ReviewTask.objects.bulk_create(
+    bulk.insert_new(
+        ReviewTask,
+        ["kind", "campaign", "match", "risk"],
         (
-            ReviewTask(
-                kind=ReviewTask.Kind.MATCH, campaign=campaign, match_id=pk, risk=int(is_urgent)
-            )
+            (ReviewTask.Kind.MATCH.value, campaign.pk, pk, int(is_urgent))
             for pk, is_urgent in rows
         ),
-        batch_size=ROWS_AT_ONCE,
-        ignore_conflicts=True,
     )
     return len(rows)

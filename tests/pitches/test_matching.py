@@ -1,5 +1,6 @@
 """Filters with reasons, scores that add up, and rows written once."""
 
+import dataclasses
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -486,9 +487,8 @@ def test_the_counts_add_up(campaign):
 
 
 def test_no_more_leads_are_suggested_than_anybody_looks_at(campaign, monkeypatch):
-    few = matching.PRESETS["placement"].__class__(
-        Lead.Kind.ROLE, (Candidate.Kind.INTERN,), Decimal(10), Decimal(20), 2, 3
-    )
+    few = matching.PRESETS[Campaign.Preset.PLACEMENT]
+    few = dataclasses.replace(few, leads_per_candidate=2, candidates_per_lead=3)
     monkeypatch.setitem(matching.PRESETS, Campaign.Preset.PLACEMENT, few)
     for _ in range(6):
         candidate_of(campaign)
@@ -499,6 +499,21 @@ def test_no_more_leads_are_suggested_than_anybody_looks_at(campaign, monkeypatch
     assert max(np.unique([lead for _, lead in pairs], return_counts=True)[1]) <= 3
     # ties are spread: not the same two leads for everybody
     assert len({lead for _, lead in pairs}) >= 4
+
+
+def test_a_second_run_makes_nothing_new_until_something_is_decided(campaign, monkeypatch):
+    few = matching.PRESETS[Campaign.Preset.PLACEMENT]
+    few = dataclasses.replace(few, leads_per_candidate=2, candidates_per_lead=2)
+    monkeypatch.setitem(matching.PRESETS, Campaign.Preset.PLACEMENT, few)
+    candidate_of(campaign)
+    LeadFactory.create_batch(5)
+    assert matching.suggest(campaign, now=MONDAY).created == 2
+    assert matching.suggest(campaign, now=MONDAY).created == 0
+    Match.objects.first().move(Match.Status.DECLINED)
+    assert matching.suggest(campaign, now=MONDAY).created == 1
+    better = LeadFactory(text="Excel and English")
+    matching.suggest(campaign, now=MONDAY)
+    assert Match.objects.filter(lead=better).exists()
 
 
 def test_planning_in_small_blocks_finds_the_same(campaign, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
@@ -14,6 +15,13 @@ from pitches.management.commands.match_campaign import moment
 
 CANDIDATES = 2003
 SHARE = 0.8
+
+
+def slug(told: str) -> str:
+    """A campaign's name in addresses."""
+    if not re.fullmatch(r"[a-z0-9-]{1,60}", told):
+        raise ArgumentTypeError(f"{told!r} is not made of a-z, 0-9 and dashes only")
+    return told
 
 
 def share(told: str) -> float:
@@ -44,6 +52,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--campaign",
             required=True,
+            type=slug,
             metavar="SLUG",
             help="made, for placements, if it is new",
         )
