@@ -38,8 +38,8 @@ def insert(
     rows = list(rows)
     if not rows:
         return
-    named = [model._meta.get_field(name) for name in fields]
-    others = [
+    named: list[Any] = [model._meta.get_field(name) for name in fields]
+    others: list[Any] = [
         f for f in model._meta.local_concrete_fields if f not in named and not f.primary_key
     ]
     defaults = [_default(each) for each in others]
@@ -81,8 +81,8 @@ def insert_new(
     rows = list(rows)
     if not rows:
         return 0
-    named = [model._meta.get_field(name) for name in fields]
-    others = [
+    named: list[Any] = [model._meta.get_field(name) for name in fields]
+    others: list[Any] = [
         f for f in model._meta.local_concrete_fields if f not in named and not f.primary_key
     ]
     quote = connection.ops.quote_name
