@@ -22,7 +22,7 @@ ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
 export UV_SYSTEM_CERTS := 1
 endif
 
-.PHONY: help run stop test lint types bench soak promises lock
+.PHONY: help run stop test lint types bench soak promises docs lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 18
@@ -53,6 +53,9 @@ bench: .venv/.dev  ## Measure
 promises: .venv/.dev  ## List what is promised, and the tests that prove it
 	@$(PY) -m tests.promises
 
+docs: .venv/.dev  ## Write the tables of docs/ that come from the code
+	@$(PY) -m tests.documents
+
 lint: .venv/.dev  ## Style, types, floors, migrations
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check --quiet .
@@ -63,8 +66,8 @@ types: .venv/.dev  ## Check the types
 	@$(PY) -m mypy .
 
 # Whatever looks at the code needs settings, and none of a desk's own.
-lint types: export ENV_FILE := tests/config/test.env
-lint types: export EMBEDDED_PG_DIR ?= var/pgdata-test
+lint types docs: export ENV_FILE := tests/config/test.env
+lint types docs: export EMBEDDED_PG_DIR ?= var/pgdata-test
 
 lock: $(UV)  ## Resolve the dependencies anew into the two lock files
 	@$(UV) pip compile $(LOCK) pyproject.toml --output-file requirements.txt
