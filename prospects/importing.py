@@ -188,7 +188,7 @@ def carry_out(
     columns = columns_of(table, job.kind, chosen)
     report = Report.of(table, columns)
     _count_from_zero(report)
-    found = _read_rows(table.rows, columns, job, report)
+    found = read_rows(table.rows, columns, job, report)
     bring(found, job, report, dry_run=dry_run)
     return report
 
@@ -372,7 +372,7 @@ def _first_line(error: DatabaseError) -> str:
     return clean_line(str(error).partition("\n")[0], 200)
 
 
-def _read_rows(
+def read_rows(
     rows: Iterable[Row], columns: Columns, job: Job, report: Report
 ) -> Iterable[FoundLead]:
     for verdict in (
