@@ -45,11 +45,15 @@ def memberships(user: AbstractBaseUser | AnonymousUser, *, deciding: bool = Fals
     return found.exclude(role=Membership.Role.VIEWER) if deciding else found
 
 
-def visible(rows: QuerySet, user: Any, *, client: str) -> QuerySet:
-    """Of ``rows``, those that ``user`` may know of; ``client`` is the path to their client."""
+def visible(rows: QuerySet, user: Any, *, client: str, deciding: bool = False) -> QuerySet:
+    """Of ``rows``, those that ``user`` may know of; ``client`` is the path to their client.
+
+    With ``deciding``, those that ``user`` may decide on.
+    """
     if is_staff(user):
         return rows
-    return rows.filter(**{f"{client}__in": memberships(user).values("client")})
+    clients = memberships(user, deciding=deciding).values("client")
+    return rows.filter(**{f"{client}__in": clients})
 
 
 class Staff(BasePermission):
@@ -113,7 +117,7 @@ def needed(request: Request, view: Any) -> str:
     """The permission that this request asks for, such as ``pitches.change_match``."""
     named = getattr(view, "needs", {})
     action = getattr(view, "action", None) or request.method.lower()
-    if action in named:
-        return named[action]
+    if action in named or not hasattr(view, "queryset"):
+        return named.get(action) or next(iter(named.values()))
     meta = view.queryset.model._meta
     return f"{meta.app_label}.{VERBS.get(request.method, 'change')}_{meta.model_name}"

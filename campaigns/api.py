@@ -223,7 +223,7 @@ class CampaignSerializer(Strict, serializers.ModelSerializer):
         return super().create(fields)
 
 
-class ReasonSerializer(Strict):
+class Pause(Strict):
     reason = serializers.CharField(max_length=300, help_text="Shown to everybody who asks why.")
 
 
@@ -292,12 +292,12 @@ class Campaigns(SavesAtOnce, viewsets.ModelViewSet):
         campaign.activate()
         return Response(self.get_serializer(campaign).data)
 
-    @extend_schema(request=ReasonSerializer, responses=CampaignSerializer)
+    @extend_schema(request=Pause, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Let nothing of it go out until it is activated again."""
         campaign = self.get_object()
-        wanted = ReasonSerializer(data=request.data)
+        wanted = Pause(data=request.data)
         wanted.is_valid(raise_exception=True)
         campaign.pause(reason=wanted.validated_data["reason"])
         return Response(self.get_serializer(campaign).data)

@@ -38,6 +38,11 @@ from campaigns.access import Anyone, LoggedIn
 from config import beats
 from config.db import WrongStatus
 from pitches import api as pitches
+from pitches.channels import ChannelError
+from pitches.inbox import InboxUnavailable
+from pitches.journal import JournalUnavailable
+from pitches.outbox import Held
+from pitches.review import NoReason, NotApprovable
 from prospects import api as prospects
 from prospects.addresses import AddressError
 
@@ -47,6 +52,12 @@ log = logging.getLogger(__name__)
 DOMAIN = (
     (WrongStatus, status.HTTP_409_CONFLICT, "wrong_status"),
     (AddressError, status.HTTP_400_BAD_REQUEST, "bad_address"),
+    (NoReason, status.HTTP_400_BAD_REQUEST, "no_reason"),
+    (NotApprovable, status.HTTP_409_CONFLICT, "not_approvable"),
+    (Held, status.HTTP_409_CONFLICT, "held"),
+    (InboxUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "inbox_unavailable"),
+    (JournalUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "journal_unavailable"),
+    (ChannelError, status.HTTP_502_BAD_GATEWAY, "channel"),
 )
 
 CHECK_VIOLATION = "23514"
@@ -58,7 +69,8 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response:
     """Everything that goes wrong in a view, in one shape (S001-039)."""
     for kind, code, name in DOMAIN:
         if isinstance(error, kind):
-            return shaped(code, name, str(error))
+            problems = getattr(error, "problems", None)
+            return shaped(code, name, str(error), problems and {"problems": problems})
     if isinstance(error, DjangoValidationError):
         return _invalid(serializers.as_serializer_error(error))
     if isinstance(error, ProtectedError | RestrictedError):
@@ -183,6 +195,11 @@ class TokenScheme(KnoxTokenScheme):
     target_class = "config.logins.TokenAuthentication"
 
 
+def canonical_only(endpoints: list[tuple[str, ...]], **kwargs: Any) -> list[tuple[str, ...]]:
+    """Leave the earlier systems' addresses out of the schema: they are the same views."""
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith("/api/v1/")]
+
+
 def describe_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     """Give every operation of the schema the one shape of errors."""
     result["components"].setdefault("schemas", {})["Error"] = ERROR
@@ -242,10 +259,14 @@ for prefix, viewset in {
     "organizations": prospects.Organizations,
     "contacts": prospects.Contacts,
     "suppressions": prospects.Suppressions,
+    "match-suggestions": pitches.Matches,
+    "review-tasks": pitches.ReviewTasks,
+    "pitches/generations": pitches.Generations,
     "pitches": pitches.Pitches,
     "messages": pitches.Messages,
     "senders": pitches.Senders,
     "limits": pitches.EmailLimits,
+    "stops": pitches.Stops,
     "follow-up-tasks": pitches.FollowUpTasks,
     "incoming-messages": pitches.IncomingMessages,
     "placements": pitches.Placements,
@@ -268,14 +289,45 @@ canonical = [
         pitches.CampaignMessages.as_view({"get": "list"}),
         name="api-campaign-messages",
     ),
+    re_path(
+        rf"^match-suggestions/campaign/{CAMPAIGN}/?$",
+        pitches.Matches.as_view({"get": "of_campaign"}),
+        name="api-campaign-matches",
+    ),
     *router.urls,
 ]
 
 docs = SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes=[LoggedIn])
 
+outreach = [
+    re_path(r"^trigger/?$", pitches.OutreachTrigger.as_view(), name="api-outreach-trigger"),
+    re_path(r"^status/?$", pitches.OutreachStatus.as_view(), name="api-outreach-status"),
+    re_path(
+        r"^analytics/?$", pitches.OutreachAnalytics.as_view(), name="api-outreach-analytics"
+    ),
+    re_path(
+        r"^follow-up/trigger/?$",
+        pitches.FollowUpTrigger.as_view(),
+        name="api-outreach-follow-up-trigger",
+    ),
+    re_path(
+        r"^follow-up/pending/?$",
+        pitches.PendingFollowUps.as_view({"get": "list"}),
+        name="api-outreach-follow-up-pending",
+    ),
+    re_path(
+        rf"^response/{ID.format('pk')}/?$",
+        pitches.OutreachResponse.as_view(),
+        name="api-outreach-response",
+    ),
+]
+
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[LoggedIn]), name="schema"),
     path("docs/", login_required(docs), name="docs"),
     path("v1/", include(canonical)),
+    path("v1/outreach/", include(outreach)),
+    # The address by which the earlier system's clients know it.
+    path("outreach/", include((outreach, "earlier"))),
     re_path(r"^.*$", Missing.as_view(), name="api-missing"),
 ]

@@ -90,6 +90,12 @@ class TokenAuthentication(KnoxTokenAuthentication):
             raise AuthenticationFailed(ONLY_HERE)
         return found
 
+    def authenticate_credentials(self, token: bytes) -> Any:
+        # The database refuses NUL and knox what is not UTF-8, both with a crash.
+        if not token.isascii() or not token.decode("ascii").isprintable():
+            raise AuthenticationFailed("Invalid token.")
+        return super().authenticate_credentials(token)
+
 
 class NewPassword:
     """A password validator that remembers: a changed password lifts the duty to change it."""

@@ -203,6 +203,15 @@ def check_parameters(request: Request, known: set[str]) -> None:
         raise ValidationError({name[:80]: [hint] for name in unknown})
 
 
+def yes_or_no(request: Request, name: str, *, default: bool = False) -> bool:
+    """The query parameter ``name``; raises ValidationError if it is neither true nor false."""
+    try:
+        answer = YesNo(required=False).clean(request.query_params.get(name))
+    except DjangoValidationError as error:
+        raise ValidationError({name: error.messages}) from error
+    return default if answer is None else bool(answer)
+
+
 # Pages
 
 

@@ -290,7 +290,7 @@ SPECTACULAR_SETTINGS = {
         "SuppressionKind": "prospects.models.suppression.SuppressionKind",
         "SuppressionReason": "prospects.models.suppression.SuppressionReason",
         "MatchStatus": "pitches.models.match.MatchStatus",
-        "Decision": "pitches.models.match.MatchDecision",
+        "MatchDecision": "pitches.models.match.MatchDecision",
         "PitchStatus": "pitches.models.pitch.PitchStatus",
         "MessageStatus": "pitches.models.message.MessageStatus",
         "SendMode": "pitches.models.sender.SendMode",
@@ -305,6 +305,7 @@ SPECTACULAR_SETTINGS = {
         "ReviewTaskKind": "pitches.models.review_task.ReviewTaskKind",
         "ReviewTaskStatus": "pitches.models.review_task.ReviewTaskStatus",
     },
+    "PREPROCESSING_HOOKS": ["config.api.canonical_only"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.api.describe_errors",

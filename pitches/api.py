@@ -9,19 +9,37 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
+from django.shortcuts import get_object_or_404
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from campaigns import access
-from campaigns.models import Channel
-from config.rest import IdFilter, SavesAtOnce, Strict, YesNoFilter
-from pitches import placing
+from campaigns.models import Campaign, Channel
+from config.db import WrongStatus
+from config.rest import (
+    IdFilter,
+    PerMinute,
+    SavesAtOnce,
+    Strict,
+    TenPerMinute,
+    YesNoFilter,
+    check_parameters,
+    yes_or_no,
+)
+from pitches import decisions, inbox, metrics, outreach, placing, review, stopping
+from pitches.decisions import Verdict
 from pitches.models import (
     EmailLimit,
     FollowUpTask,
@@ -31,7 +49,10 @@ from pitches.models import (
     Pitch,
     Placement,
     PlacementChange,
+    ReviewTask,
     Sender,
+    SendMode,
+    Stop,
     Variant,
 )
 
@@ -39,7 +60,14 @@ OWN = "campaign__client"
 
 
 class Reason(Strict):
-    reason = serializers.CharField(max_length=300)
+    reason = serializers.CharField(max_length=300, help_text="Kept with the decision.")
+
+
+def given(serializer: type[serializers.Serializer], request: Request) -> dict[str, Any]:
+    """What the body says, checked; raises ValidationError."""
+    checked = serializer(data=request.data)
+    checked.is_valid(raise_exception=True)
+    return checked.validated_data
 
 
 # Matches
@@ -85,6 +113,201 @@ class MatchFilters(filters.FilterSet):
     min_score = filters.NumberFilter(
         field_name="score", lookup_expr="gte", min_value=0, max_value=100
     )
+
+
+@extend_schema(tags=["matches"])
+@extend_schema_view(
+    list=extend_schema(responses=MatchSerializer(many=True)),
+    retrieve=extend_schema(responses=MatchSerializer),
+)
+class Matches(viewsets.ReadOnlyModelViewSet):
+    """Candidates for leads. A client's own people see theirs that wait for a decision.
+
+    Approving and rejecting complete the review task, as everywhere (S000-044, S000-045); whose
+    word counts is the campaign's policy.
+    """
+
+    permission_classes = [access.StaffOrClient]
+    for_clients: ClassVar = {"list", "retrieve", "of_campaign", "approve", "reject"}
+    needs: ClassVar = {"approve": "pitches.change_match", "reject": "pitches.change_match"}
+    queryset = Match.objects.select_related("candidate", "lead")
+    filterset_class = MatchFilters
+    ordering = ("-urgent", "-score", "pk")
+
+    def get_queryset(self) -> QuerySet:
+        deciding = self.action in ("approve", "reject")
+        user = self.request.user
+        rows = access.visible(super().get_queryset(), user, client=OWN, deciding=deciding)
+        return rows if access.is_staff(user) else rows.filter(status=Match.Status.TO_REVIEW)
+
+    def get_serializer_class(self) -> Any:
+        staff = self.request is None or access.is_staff(self.request.user)
+        return MatchSerializer if staff else MatchForClients
+
+    def of_campaign(self, request: Request, campaign: str) -> Response:
+        """The matches of one campaign (S000-077)."""
+        campaigns = access.visible(Campaign.objects.all(), request.user, client="client")
+        self.queryset = self.queryset.filter(campaign=get_object_or_404(campaigns, pk=campaign))
+        return self.list(request)
+
+    @extend_schema(request=None, responses=MatchSerializer)
+    @action(detail=True, methods=["patch", "post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Say yes for one's side; the match is approved once the policy is met."""
+        match = self.get_object()
+        review.approve(task_of(match), by=request.user, now=now())
+        return self._as_it_is_now(match)
+
+    @extend_schema(request=Reason, responses=MatchSerializer)
+    @action(detail=True, methods=["patch", "post"])
+    def reject(self, request: Request, pk: str) -> Response:
+        """Say no, with a reason. Any no is a no, and the pair is not suggested again."""
+        match = self.get_object()
+        reason = given(Reason, request)["reason"]
+        review.reject(task_of(match), by=request.user, now=now(), reason=reason)
+        return self._as_it_is_now(match)
+
+    def _as_it_is_now(self, match: Match) -> Response:
+        rows = Match.objects.select_related("candidate", "lead")
+        return Response(self.get_serializer(rows.get(pk=match.pk)).data)
+
+
+def task_of(match: Match) -> ReviewTask:
+    """The review task by which a match is decided; raises WrongStatus where none waits."""
+    task = match.review_tasks.filter(status=ReviewTask.Status.OPEN).order_by("pk").last()
+    if task is None:
+        raise WrongStatus(match, "decided", match.get_status_display())
+    return task
+
+
+# Review
+
+
+class VariantSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Variant
+        fields: ClassVar = [
+            "id", "number", "label", "tone", "author", "subject", "body", "original_subject",
+            "original_body", "is_edited", "claims", "problems", "prompt_name", "is_chosen",
+            "edited_by", "edited_at", "created_at",
+        ]  # fmt: skip
+
+
+class ReviewTaskSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = ReviewTask
+        fields: ClassVar = [
+            "id", "kind", "status", "campaign", "lead", "match", "pitch", "message",
+            "incoming", "assignee", "due_at", "risk", "decision", "reason", "decided_by",
+            "decided_at", "seconds_taken", "created_at",
+        ]  # fmt: skip
+
+
+class Approval(Strict):
+    variants = serializers.PrimaryKeyRelatedField(
+        many=True,
+        required=False,
+        queryset=Variant.objects.select_related("message"),
+        help_text="One draft per message; where none is named, the first without problem.",
+    )
+    reason = serializers.CharField(max_length=300, required=False)
+    seconds = serializers.IntegerField(
+        min_value=0, max_value=86_400, required=False, help_text="How long it was looked at."
+    )
+
+
+class Rejection(Reason):
+    seconds = serializers.IntegerField(min_value=0, max_value=86_400, required=False)
+
+
+class Edit(Strict):
+    variant = serializers.PrimaryKeyRelatedField(
+        queryset=Variant.objects.select_related("message"), required=False
+    )
+    subject = serializers.CharField(max_length=300, allow_blank=True, required=False)
+    body = serializers.CharField(
+        max_length=50_000, allow_blank=True, required=False, trim_whitespace=False
+    )
+
+
+class ReviewTaskFilters(filters.FilterSet):
+    kind = filters.ChoiceFilter(choices=ReviewTask.Kind.choices)
+    status = filters.ChoiceFilter(choices=ReviewTask.Status.choices)
+    campaign = IdFilter(field_name="campaign_id")
+    pitch = IdFilter(field_name="pitch_id")
+    match = IdFilter(field_name="match_id")
+    assignee = IdFilter(field_name="assignee_id")
+
+
+@extend_schema(tags=["review"])
+class ReviewTasks(viewsets.ReadOnlyModelViewSet):
+    """Decisions somebody owes, riskiest and oldest first. Staff."""
+
+    permission_classes = [access.Staff]
+    needs: ClassVar = {
+        "approve": "pitches.change_reviewtask",
+        "reject": "pitches.change_reviewtask",
+        "withdraw": "pitches.change_reviewtask",
+        "edit": "pitches.change_variant",
+    }
+    queryset = ReviewTask.objects.all()
+    serializer_class = ReviewTaskSerializer
+    filterset_class = ReviewTaskFilters
+    ordering = ("-risk", "created_at", "pk")
+
+    @extend_schema(request=Approval)
+    @action(detail=True, methods=["post", "patch"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Say yes to a match, or to the exact words of a pitch."""
+        task = self.get_object()
+        words = given(Approval, request)
+        chosen = words.pop("variants", [])
+        for variant in chosen:
+            check_of_pitch(variant, task.pitch_id)
+        variants = {variant.message_id: variant.pk for variant in chosen}
+        task = review.approve(task, by=request.user, now=now(), variants=variants, **words)
+        return Response(self.get_serializer(task).data)
+
+    @extend_schema(request=Rejection)
+    @action(detail=True, methods=["post", "patch"])
+    def reject(self, request: Request, pk: str) -> Response:
+        """Say no, with a reason."""
+        words = given(Rejection, request)
+        task = review.reject(self.get_object(), by=request.user, now=now(), **words)
+        return Response(self.get_serializer(task).data)
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, pk: str) -> Response:
+        """Take an approval back while nothing is on its way; answers the new open task."""
+        task = review.withdraw(self.get_object(), by=request.user)
+        return Response(self.get_serializer(task).data)
+
+    @extend_schema(request=Edit, responses=VariantSerializer)
+    @action(detail=True, methods=["post", "put", "patch"])
+    def edit(self, request: Request, pk: str) -> Response:
+        """Change the words of one draft; the original stays beside them."""
+        task = self.get_object()
+        words = given(Edit, request)
+        if "variant" not in words:
+            raise serializers.ValidationError({"variant": "Say which draft."})
+        check_of_pitch(words["variant"], task.pitch_id)
+        return edited(words.pop("variant"), words, request)
+
+
+def check_of_pitch(variant: Variant, pitch: int | None) -> None:
+    """Raise ValidationError if the draft is not one of this pitch's."""
+    if variant.message.pitch_id != pitch:
+        raise serializers.ValidationError(
+            {"variant": f"Draft {variant.pk} is of another pitch."}
+        )
+
+
+def edited(variant: Variant, words: dict[str, Any], request: Request) -> Response:
+    """Change the words that are given, keep the others."""
+    subject, body = words.get("subject", variant.subject), words.get("body", variant.body)
+    variant = review.edit(variant, by=request.user, now=now(), subject=subject, body=body)
+    return Response(VariantSerializer(variant).data)
 
 
 # Pitches
@@ -156,16 +379,6 @@ class Pitches(viewsets.ReadOnlyModelViewSet):
 # Messages
 
 
-class VariantSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Variant
-        fields: ClassVar = [
-            "id", "number", "label", "tone", "author", "subject", "body", "original_subject",
-            "original_body", "is_edited", "claims", "problems", "prompt_name", "is_chosen",
-            "edited_by", "edited_at", "created_at",
-        ]  # fmt: skip
-
-
 class MessageSerializer(serializers.ModelSerializer):
     campaign = serializers.IntegerField(source="pitch.campaign_id", read_only=True)
     lead = serializers.IntegerField(source="pitch.lead_id", read_only=True)
@@ -216,6 +429,66 @@ class Messages(viewsets.ReadOnlyModelViewSet):
         return Response(VariantSerializer(variants, many=True).data)
 
 
+class Choice(Strict):
+    variant = serializers.PrimaryKeyRelatedField(
+        queryset=Variant.objects.select_related("message"), required=False
+    )
+
+
+@extend_schema(tags=["review"])
+class Generations(viewsets.GenericViewSet):
+    """The drafts of a message under their earlier name, by the message's id (C39). Staff."""
+
+    permission_classes = [access.Staff]
+    needs: ClassVar = {
+        "content": "pitches.change_variant",
+        "approve": "pitches.change_reviewtask",
+    }
+    queryset = Message.objects.select_related("pitch").prefetch_related("variants")
+    serializer_class = MessageSerializer
+
+    @extend_schema(request=Edit, responses=VariantSerializer)
+    @action(detail=True, methods=["patch"])
+    def content(self, request: Request, pk: str) -> Response:
+        """Change the words of a draft, else the chosen one; the original stays (S000-060)."""
+        message = self.get_object()
+        words = given(Edit, request)
+        variant = words.pop("variant", None) or review.chosen(message, {})
+        if variant is None:
+            raise WrongStatus(message, "edited", "without a draft")
+        if variant.message_id != message.pk:
+            raise serializers.ValidationError({"variant": "It is a draft of another message."})
+        return edited(variant, words, request)
+
+    @extend_schema(request=Choice, responses=MessageSerializer)
+    @action(detail=True, methods=["patch"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Approve; review task, message and pitch change together or not at all (S000-061)."""
+        message = self.get_object()
+        variant = given(Choice, request).get("variant")
+        if variant is not None and variant.message_id != message.pk:
+            raise serializers.ValidationError({"variant": "It is a draft of another message."})
+        variants = {message.pk: variant.pk} if variant else {}
+        review.approve(task_of_words(message), by=request.user, now=now(), variants=variants)
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+def task_of_words(message: Message) -> ReviewTask:
+    """The task by which a message's words are decided: its own, or its pitch's.
+
+    Raises WrongStatus where none waits.
+    """
+    tasks = ReviewTask.objects.filter(
+        Q(message=message) | Q(message=None),
+        pitch=message.pitch_id,
+        status=ReviewTask.Status.OPEN,
+    )
+    task = tasks.order_by(F("message").asc(nulls_last=True)).first()
+    if task is None:
+        raise WrongStatus(message, "approved", message.get_status_display())
+    return task
+
+
 @extend_schema(tags=["campaigns"])
 class CampaignMessages(mixins.ListModelMixin, viewsets.GenericViewSet):
     """The messages of one campaign (S001-034). Staff."""
@@ -227,8 +500,10 @@ class CampaignMessages(mixins.ListModelMixin, viewsets.GenericViewSet):
     ordering = ("-pk",)
 
     def get_queryset(self) -> QuerySet:
-        campaign = self.kwargs.get("campaign")
-        return super().get_queryset().filter(pitch__campaign_id=campaign)
+        if "campaign" not in self.kwargs:  # a schema is made without one
+            return super().get_queryset()
+        campaign = get_object_or_404(Campaign, pk=self.kwargs["campaign"])
+        return super().get_queryset().filter(pitch__campaign=campaign)
 
 
 # Senders, limits
@@ -302,6 +577,80 @@ class EmailLimits(SavesAtOnce, viewsets.ModelViewSet):
     serializer_class = EmailLimitSerializer
     filterset_class = EmailLimitFilters
     ordering = ("-pk",)
+
+
+class StopSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Stop
+        fields: ClassVar = [
+            "id", "scope", "kind", "contact", "organization", "campaign", "client", "sender",
+            "reason", "begins_at", "until", "lifted_at", "lifted_by", "created_by",
+        ]  # fmt: skip
+
+
+class StopOrder(Strict, serializers.ModelSerializer):
+    """What is to be stopped: its scope, and the one row that the scope asks for."""
+
+    kind = serializers.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in (Stop.Kind.STAFF, Stop.Kind.CLIENT)],
+        default=Stop.Kind.STAFF.value,
+        help_text="Who wants it. Replies, bounces and unsubscribes stop by themselves.",
+    )
+
+    class Meta:
+        model = Stop
+        fields: ClassVar = [
+            "scope", "kind", "contact", "organization", "campaign", "client", "sender",
+            "reason", "until",
+        ]  # fmt: skip
+
+
+class StopFilters(filters.FilterSet):
+    scope = filters.ChoiceFilter(choices=Stop.Scope.choices)
+    kind = filters.ChoiceFilter(choices=Stop.Kind.choices)
+    contact = IdFilter(field_name="contact_id")
+    organization = IdFilter(field_name="organization_id")
+    campaign = IdFilter(field_name="campaign_id")
+    client = IdFilter(field_name="client_id")
+    sender = IdFilter(field_name="sender_id")
+    is_lifted = YesNoFilter(field_name="lifted_at", lookup_expr="isnull", exclude=True)
+
+
+@extend_schema(tags=["stops"])
+@extend_schema_view(
+    create=extend_schema(
+        request=StopOrder,
+        responses={201: StopSerializer},
+        examples=[
+            OpenApiExample(
+                "Everything, at once",
+                {"scope": "everything", "reason": "Wrong signature in all mails"},
+                request_only=True,
+            )
+        ],
+    )
+)
+class Stops(viewsets.ReadOnlyModelViewSet):
+    """What makes sending stop, and since when. Staff."""
+
+    permission_classes = [access.Staff]
+    needs: ClassVar = {"lift": "pitches.change_stop"}
+    queryset = Stop.objects.all()
+    serializer_class = StopSerializer
+    filterset_class = StopFilters
+    ordering = ("-begins_at", "-pk")
+
+    def create(self, request: Request) -> Response:
+        order = StopOrder(data=request.data)
+        order.is_valid(raise_exception=True)
+        row = stopping.stop(by=request.user, **order.validated_data)
+        return Response(StopSerializer(row).data, status=201)
+
+    @extend_schema(request=None, responses=StopSerializer)
+    @action(detail=True, methods=["post"])
+    def lift(self, request: Request, pk: str) -> Response:
+        """End it. What it canceled stays canceled; what it held goes on."""
+        return Response(StopSerializer(stopping.lift(self.get_object(), by=request.user)).data)
 
 
 # Follow-ups and what came in
@@ -497,3 +846,309 @@ class Placements(
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         kwargs["partial"] = True
         return super().update(request, *args, **kwargs)
+
+
+# Outreach (S003-055 to S003-062)
+
+
+@extend_schema_field({"type": ["integer", "string"], "examples": [1, "autumn"]})
+class CampaignField(serializers.Field):
+    """A campaign by its id or its slug."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {"missing": "There is no such campaign."}
+
+    def to_internal_value(self, named: Any) -> Campaign:
+        if isinstance(named, bool) or not isinstance(named, int | str):
+            self.fail("missing")
+        by = {"pk": named} if isinstance(named, int) else {"slug": named}
+        campaign = Campaign.objects.select_related("client").filter(**by).first()
+        if campaign is None:
+            self.fail("missing")
+        return campaign
+
+    def to_representation(self, campaign: Campaign) -> int:
+        return campaign.pk
+
+
+class RunOrder(Strict):
+    campaign = CampaignField(
+        required=False, allow_null=True, help_text="Id or slug; empty: all active campaigns."
+    )
+    max_roles = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=100_000,
+        help_text="End after so many leads.",
+    )
+
+
+class TotalsSerializer(serializers.Serializer):
+    leads = serializers.IntegerField()
+    candidates = serializers.IntegerField()
+    matches = serializers.IntegerField()
+    pitches = serializers.IntegerField()
+    messages = serializers.IntegerField()
+    pitch = serializers.IntegerField()
+    send = serializers.IntegerField()
+    hold = serializers.IntegerField()
+
+
+class DecisionSerializer(serializers.Serializer):
+    """What would happen to one lead or message, and why."""
+
+    key = serializers.CharField()
+    kind = serializers.ChoiceField(choices=["pitch", "message"])
+    verdict = serializers.ChoiceField(choices=Verdict.choices)
+    reason = serializers.ChoiceField(choices=[reason.value for reason in decisions.Reason])
+    sentence = serializers.CharField()
+    send_at = serializers.CharField(allow_null=True)
+    not_before = serializers.CharField(allow_null=True)
+    lead = serializers.CharField()
+    organization = serializers.CharField()
+    candidates = serializers.ListField(child=serializers.CharField())
+    contact = serializers.CharField()
+    sender = serializers.CharField()
+    channel = serializers.CharField()
+    step = serializers.CharField()
+    subject = serializers.CharField(allow_null=True)
+    body_sha256 = serializers.CharField(allow_null=True)
+    urgent = serializers.BooleanField()
+
+
+class DoneSerializer(serializers.Serializer):
+    pitched = serializers.ListField(child=serializers.CharField())
+    queued = serializers.ListField(child=serializers.CharField())
+    approved_by_policy = serializers.IntegerField()
+    moved_on = serializers.ListField(child=serializers.CharField())
+    changed = serializers.DictField(
+        child=serializers.CharField(), help_text="Rows left alone, with what had changed."
+    )
+
+
+class RunSerializer(serializers.Serializer):
+    """The object that the commands print with --json."""
+
+    totals = TotalsSerializer()
+    decisions = DecisionSerializer(many=True)
+    done = DoneSerializer(required=False, help_text="What was done; absent from a dry run.")
+
+
+class DryRun(serializers.Serializer):
+    dry_run = serializers.BooleanField(
+        required=False, default=False, help_text="Only show what would happen."
+    )
+
+
+class Trigger(APIView):
+    """Start a run: plan it, and carry it out unless it is a dry run.
+
+    It makes drafts and queues what may go; the workers send what is queued within a minute, so
+    no request waits for a mail server. Staff.
+    """
+
+    permission_classes = [access.Staff]
+    throttle_classes = [TenPerMinute, PerMinute]
+
+    def plan(self, **asked: Any) -> outreach.Plan:
+        raise NotImplementedError
+
+    @extend_schema(
+        tags=["outreach"], request=RunOrder, parameters=[DryRun], responses=RunSerializer
+    )
+    def post(self, request: Request) -> Response:
+        check_parameters(request, {"dry_run"})
+        is_dry = yes_or_no(request, "dry_run")
+        order = given(RunOrder, request)
+        asked = {"campaign": order.get("campaign"), "most": order.get("max_roles")}
+        moment = now()
+        planned = outreach.dry(lambda: self.plan(now=moment, **asked))
+        if is_dry:
+            return Response(planned.report())
+        done = outreach.carry_out(planned, send=False)
+        return Response({**planned.report(), "done": told(done)})
+
+
+def told(done: outreach.Carried) -> dict[str, Any]:
+    """What a run did, but for the sending, which is the workers'."""
+    return {
+        "pitched": done.pitched.done,
+        "queued": done.queued.done,
+        "approved_by_policy": done.approved_by_policy,
+        "moved_on": done.moved_on.pitches,
+        "changed": done.changed,
+    }
+
+
+class OutreachTrigger(Trigger):
+    """New pitches and first messages (S003-055, S003-056)."""
+
+    needs: ClassVar = {"post": "pitches.add_pitch"}
+
+    def plan(self, **asked: Any) -> outreach.Plan:
+        return outreach.plan(**asked)
+
+
+class FollowUpTrigger(Trigger):
+    """Follow-ups that are due, and moving on (S003-059)."""
+
+    needs: ClassVar = {"post": "pitches.change_followuptask"}
+
+    def plan(self, **asked: Any) -> outreach.Plan:
+        return outreach.plan_follow_ups(**asked)
+
+
+@extend_schema(tags=["outreach"])
+class PendingFollowUps(mixins.ListModelMixin, viewsets.GenericViewSet):
+    """Follow-ups that are planned and open, soonest first (S003-060). Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = FollowUpTask.objects.filter(FollowUpTask.is_open()).select_related(
+        "pitch__lead", "step"
+    )
+    serializer_class = FollowUpTaskSerializer
+    filterset_class = FollowUpTaskFilters
+    ordering = ("due_at", "pk")
+
+
+# A type that the earlier system named otherwise (C43).
+EARLIER_TYPES = {"request_more_info": IncomingMessage.Intent.MORE_INFO.value}
+
+
+class Answer(Strict):
+    type = serializers.ChoiceField(
+        choices=[*IncomingMessage.Intent.values, *EARLIER_TYPES],
+        help_text="request_more_info is the same as more_info.",
+    )
+    text = serializers.CharField(max_length=50_000, required=False)
+
+
+class OutreachResponse(APIView):
+    """Note an answer that came by another way; its person's follow-ups stop (S003-061). Staff.
+
+    The id is that of a message that went out. Noting the same answer again changes nothing.
+    """
+
+    permission_classes = [access.Staff]
+    needs: ClassVar = {"post": "pitches.add_incomingmessage"}
+
+    @extend_schema(
+        tags=["outreach"],
+        request=Answer,
+        responses=IncomingMessageSerializer,
+        examples=[OpenApiExample("By telephone", {"type": "interested"}, request_only=True)],
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        gone_out = Message.objects.filter(status__in=Message.GONE_OUT)
+        rows = gone_out.select_related("pitch__address__contact", "pitch__campaign__client")
+        message = get_object_or_404(rows, pk=pk)
+        answer = given(Answer, request)
+        incoming = inbox.record_reply(
+            message.pitch,
+            message=message,
+            intent=EARLIER_TYPES.get(answer["type"], answer["type"]),
+            text=answer.get("text", ""),
+            by=request.user,
+            now=now(),
+        )
+        return Response(IncomingMessageSerializer(incoming).data)
+
+
+class Share(serializers.Serializer):
+    pitches = serializers.IntegerField()
+    responses = serializers.IntegerField()
+    response_rate = serializers.DecimalField(
+        max_digits=8, decimal_places=2, allow_null=True, help_text="Percent."
+    )
+
+
+class Period(Share):
+    messages = serializers.IntegerField()
+    follow_ups = serializers.IntegerField()
+
+
+class LatestSerializer(serializers.Serializer):
+    id = serializers.IntegerField()
+    pitch = serializers.IntegerField()
+    lead = serializers.CharField()
+    organization = serializers.CharField(allow_null=True)
+    candidates = serializers.ListField(child=serializers.CharField())
+    step = serializers.CharField()
+    status = serializers.ChoiceField(choices=Message.Status.choices)
+    urgent = serializers.BooleanField()
+    out_at = serializers.DateTimeField()
+    replied_at = serializers.DateTimeField(allow_null=True)
+
+
+class StatusSerializer(serializers.Serializer):
+    send_mode = serializers.ChoiceField(choices=SendMode.choices)
+    at = serializers.DateTimeField()
+    totals = Period()
+    last_24_hours = Period()
+    last_week = Period()
+    follow_ups_due = serializers.IntegerField()
+    responses = serializers.IntegerField()
+    response_rate = serializers.DecimalField(max_digits=8, decimal_places=2, allow_null=True)
+    latest = LatestSerializer(many=True)
+
+
+class OutreachStatus(APIView):
+    """How outreach stands, in the present send mode alone (S003-057). Staff."""
+
+    permission_classes = [access.Staff]
+    needs: ClassVar = {"get": "pitches.view_pitch"}
+
+    @extend_schema(tags=["outreach"], responses=StatusSerializer)
+    def get(self, request: Request) -> Response:
+        check_parameters(request, set())
+        return Response(StatusSerializer(metrics.status(now=now())).data)
+
+
+class Overview(Period):
+    bounced = serializers.IntegerField()
+
+
+class DaySerializer(serializers.Serializer):
+    date = serializers.DateField()
+    pitches = serializers.IntegerField()
+    messages = serializers.IntegerField()
+    responses = serializers.IntegerField()
+
+
+class TypeSerializer(serializers.Serializer):
+    type = serializers.CharField()
+    number = serializers.IntegerField()
+    messages = serializers.IntegerField()
+    responses = serializers.IntegerField()
+    response_rate = serializers.DecimalField(max_digits=8, decimal_places=2, allow_null=True)
+
+
+class TopSerializer(Share):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class AnalyticsSerializer(serializers.Serializer):
+    send_mode = serializers.ChoiceField(choices=SendMode.choices)
+    at = serializers.DateTimeField()
+    overview = Overview()
+    recent = DaySerializer(many=True)
+    by_type = TypeSerializer(many=True)
+    response_types = serializers.DictField(child=serializers.IntegerField())
+    urgent = Share()
+    normal = Share()
+    top_leads = TopSerializer(many=True)
+    top_organizations = TopSerializer(many=True)
+    follow_up_effectiveness = TypeSerializer(many=True)
+
+
+class OutreachAnalytics(APIView):
+    """The same in detail: by day, type, intent, urgency, lead and step (S003-058). Staff."""
+
+    permission_classes = [access.Staff]
+    needs: ClassVar = {"get": "pitches.view_pitch"}
+
+    @extend_schema(tags=["outreach"], responses=AnalyticsSerializer)
+    def get(self, request: Request) -> Response:
+        check_parameters(request, set())
+        return Response(AnalyticsSerializer(metrics.analytics(now=now())).data)

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, Candidate
 from config.db import WrongStatus
+from pitches import stopping
 from pitches.models import Pitch, Placement
 from pitches.signals import placement_changed
 from prospects.models import Lead
@@ -157,7 +158,11 @@ def _note(placement: Placement, to: str, by: User | None, now: datetime, reason:
 def _tell(placement: Placement) -> None:
     """What a change of stage brings about, in the transaction that made it true."""
     if placement.status in Placement.TAKEN:
-        Candidate.objects.filter(pk=placement.candidate_id).exclude(
-            status=Candidate.Status.PLACED
-        ).update(status=Candidate.Status.PLACED)
+        placed = Candidate.Status.PLACED
+        if (
+            Candidate.objects.filter(pk=placement.candidate_id)
+            .exclude(status=placed)
+            .update(status=placed)
+        ):
+            stopping.candidate_left(placement.candidate_id, reason=f"placed: {placement.lead}")
     placement_changed.send(sender=Placement, placement=placement)
