@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mailbox
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,8 +123,17 @@ def _number(path: Path, key: str) -> int:
     return int(match[1]) * 1_000_000 + int(match[2])
 
 
+def discard(sender: Sender) -> None:
+    """Throw away everything captured for a sender, answers included."""
+    shutil.rmtree(_root(sender), ignore_errors=True)
+
+
+def _root(sender: Sender) -> Path:
+    return Path(settings.STATE_DIR) / "capture" / str(sender.pk)
+
+
 def _maildir(sender: Sender, folder: str) -> mailbox.Maildir:
-    path = Path(settings.STATE_DIR) / "capture" / str(sender.pk) / folder
+    path = _root(sender) / folder
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     return mailbox.Maildir(path, create=True)
 
