@@ -17,8 +17,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Case, F, Q, Value, When
-from django.db.models.functions import Now
+from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models.functions import Cast, Now
 
 from campaigns.models import Campaign, Step
 from pitches import fingerprints, inbox, journal, letters, rules, situations, stopping
@@ -33,8 +33,8 @@ from pitches.signals import pitch_sent
 
 log = logging.getLogger(__name__)
 
-# A plan reaches this far; what is free only later is held with its time.
-HORIZON = timedelta(hours=24)
+# A plan reaches up to this time tomorrow; what is free only later is held with its time.
+HORIZON = timedelta(hours=24) - timedelta(seconds=1)
 # RFC 5321 section 4.5.4.1; 5 min, then 1.3 times longer each, for at most five days (REL-12).
 RETRY_FIRST = timedelta(minutes=5)
 RETRY_FACTOR = 1.3
@@ -182,7 +182,9 @@ def _note_holds(rows: list[Decision]) -> None:
     if not rows:
         return
     reasons = Case(*(When(pk=row.ids["message"], then=Value(row.reason.value)) for row in rows))
-    times = Case(*(When(pk=row.ids["message"], then=Value(row.not_before)) for row in rows))
+    moments = (When(pk=row.ids["message"], then=Value(row.not_before)) for row in rows)
+    # without the cast a CASE of nothing but NULL would be text
+    times = Cast(Case(*moments), DateTimeField())
     Message.objects.filter(
         pk__in=[row.ids["message"] for row in rows], status__in=Message.BEFORE_HANDING
     ).update(hold_reason=reasons, hold_until=times)
@@ -223,7 +225,7 @@ def send_due(
     with ExitStack() as stack:
         open_channels: dict[int, Channel] = {}
         while (elapsed := time.monotonic() - began) < most and not stop():
-            at = now + timedelta(seconds=elapsed)
+            at = now + timedelta(seconds=int(elapsed))
             message = _claim(at)
             if message is None:
                 break

@@ -258,8 +258,8 @@ def _rejected_drafts(campaigns: list[Campaign]) -> dict[tuple[int, int], str]:
     """The reason, for every lead whose latest pitch was rejected by a reviewer."""
     latest = (
         Pitch.objects.filter(campaign__in=campaigns)
-        .order_by("campaign", "lead", "-round")
-        .distinct("campaign", "lead")
+        .order_by("campaign_id", "lead_id", "-round")
+        .distinct("campaign_id", "lead_id")
         .values_list("campaign", "lead", "status", "status_reason")
     )
     return {
@@ -424,7 +424,7 @@ def _last_rounds(leads: set[int]) -> Counter[tuple[int, int]]:
 
 def first_identities(leads: set[int]) -> dict[int, str]:
     """``platform:id`` of each lead's first identity, by lead id."""
-    rows = LeadIdentity.objects.filter(lead__in=leads).order_by("lead", "pk").distinct("lead")
+    rows = LeadIdentity.objects.filter(lead__in=leads).order_by("lead_id", "pk").distinct("lead_id")
     return {row.lead_id: f"{row.platform}:{row.platform_id}" for row in rows}
 
 

@@ -426,7 +426,7 @@ def _send_back(message: Message, *, by: User) -> None:
         approved_policy="",
         send_at=None,
     )
-    pitch = message.pitch
+    pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
     if pitch.status == Pitch.Status.APPROVED:
         pitch.move(Pitch.Status.DRAFT)
     whole = pitch.status == Pitch.Status.DRAFT
