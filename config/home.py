@@ -43,6 +43,7 @@ def first_screen(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     return context | {
         "now": now,
         "mode": {"tone": tone, "headline": headline, "more": more},
+        "switch": pitches.home.switch(request.user, now),
         "cards": cards(request.user, now),
         "title": "Today",
     }

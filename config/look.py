@@ -95,8 +95,10 @@ SIDEBAR: list[dict[str, Any]] = [
     {
         "items": [
             {"title": "Today", "icon": "today", "link": reverse_lazy("admin:index")},
-            entry("Review", "rate_review", "pitches.reviewtask"),
+            entry("Review", "rate_review", "pitches.reviewtask", "status__exact=open"),
+            page("Plan", "event_upcoming", "admin:pitches_plan", may_view("pitches.message")),
             entry("Inbox", "inbox", "pitches.incomingmessage"),
+            page("Captured mail", "drafts", "admin:pitches_captured", is_capture),
         ],
     },
     {

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, Min
+from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from config.cards import Card, Figure, figure, rows_at
 from pitches.models import IncomingMessage, Message, ReviewTask, Sender, Stop
-
-# What the planner calls blind, for a mailbox that is read over the network.
-INBOX_BLIND = timedelta(minutes=10)
 
 
 def cards(user: Any, now: datetime) -> list[Card]:
@@ -23,6 +21,24 @@ def cards(user: Any, now: datetime) -> list[Card]:
         *(_answers() if user.has_perm("pitches.view_incomingmessage") else []),
         *(_mailboxes(now) if user.has_perm("pitches.view_sender") else []),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Whether everything is stopped, and when mail last went out."""
+
+    stop: Stop | None
+    last_out: datetime | None
+    may_stop: bool
+
+
+def switch(user: Any, now: datetime) -> Switch | None:
+    """The stop switch, for whom may see it. Two queries."""
+    if not user.has_perm("pitches.view_stop"):
+        return None
+    stops = Stop.objects.filter(Stop.in_force(now), scope=Stop.Scope.EVERYTHING)
+    out = Message.objects.filter(status__in=Message.COUNTED).aggregate(at=Max("counted_at"))
+    return Switch(stops.first(), out["at"], user.has_perm("pitches.add_stop"))
 
 
 def waiting(user: Any) -> int:

@@ -319,3 +319,10 @@ def pause_sender(sender: Sender, *, reason: str) -> None:
     Sender.objects.filter(pk=sender.pk, status=Sender.Status.ACTIVE).update(
         status=Sender.Status.PAUSED, status_reason=reason[:300]
     )
+
+
+def resume_sender(sender: Sender) -> None:
+    """Let a paused mailbox send again; what waits goes on at the pace of its limits."""
+    Sender.objects.filter(pk=sender.pk, status=Sender.Status.PAUSED).update(
+        status=Sender.Status.ACTIVE, status_reason=""
+    )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
 from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, status_of
+from pitches.admin import captured, stops
 from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
 
 
@@ -29,7 +35,8 @@ class SenderAdmin(Kept, Page):
     list_filter = ("status", "transport")
     search_fields = ("name__istartswith", "address__istartswith")
     autocomplete_fields = ("user",)
-    readonly_fields = ("inbox_read_at", "inbox_error")
+    readonly_fields = ("status", "status_reason", "inbox_read_at", "inbox_error")
+    change_form_outer_before_template = "admin/desk/sender_actions.html"
     inlines = (SenderCampaignRows,)
     fieldsets = (
         (
@@ -69,6 +76,32 @@ class SenderAdmin(Kept, Page):
         ),
     )
 
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("captured/", wrap(captured.index), name="pitches_captured"),
+            path(
+                "captured/<int:sender>/<str:key>/",
+                wrap(captured.letter),
+                name="pitches_captured_letter",
+            ),
+            path("<int:sender>/read/", wrap(captured.read), name="pitches_read_inbox"),
+            path("<int:pk>/pause/", wrap(stops.mailbox), name="pitches_pause_sender"),
+            *super().get_urls(),
+        ]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        more = {"is_capture": captured.is_capture()}
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), **more}
+        )
+
     @display(description="status", ordering="status", label=STATUS_COLORS)
     def colored_status(self, sender: Sender) -> tuple[str, str]:
         return status_of(sender)
@@ -99,10 +132,35 @@ class EmailLimitAdmin(Page):
 
 @admin.register(Stop)
 class StopAdmin(Ledger):
-    list_display = ("scope", "target", "kind", "reason", "begins_at", "until", "lifted_at")
+    list_display = (
+        "scope",
+        "target",
+        "kind",
+        "reason",
+        "begins_at",
+        "until",
+        "lifted_at",
+        "end",
+    )
     list_filter = ("scope", "kind", ("lifted_at", admin.EmptyFieldListFilter))
     list_select_related = ("contact", "organization", "campaign", "client", "sender")
     search_fields = ("reason__startswith",)
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("everything/", wrap(stops.everything), name="pitches_stop_everything"),
+            path("<int:pk>/lift/", wrap(stops.lift), name="pitches_lift_stop"),
+            *super().get_urls(),
+        ]
+
+    @display(description="")
+    def end(self, stop: Stop) -> str:
+        if stop.lifted_at:
+            return ""
+        return format_html(
+            '<a href="{}">Lift…</a>', reverse("admin:pitches_lift_stop", args=[stop.pk])
+        )
 
     @display(description="stopped")
     def target(self, stop: Stop) -> str:

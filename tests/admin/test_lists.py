@@ -35,7 +35,7 @@ def queries(client, url):
     with CaptureQueriesContext(
         connection,
     ) as captured:
-        response = client.get(url)
+        response = client.get(url, follow=True)
     assert response.status_code == 200
     return response, len(captured)
 

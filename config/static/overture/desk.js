@@ -93,6 +93,7 @@
       }
       return;
     }
+    if (event.target.closest("[data-keys]")) help();
     var closer = event.target.closest("[data-close]");
     if (closer) closer.closest("dialog").close();
     // data-fill="id" puts the button's words into a field: reasons that are given often.
@@ -106,9 +107,55 @@
     }
   });
 
+  // Tabs: one part of a page at a time. Without this script all parts are shown.
+  function open(tabs, name) {
+    document.querySelectorAll("[data-tab]").forEach(function (part) {
+      part.hidden = part.id !== name;
+    });
+    tabs.querySelectorAll("a").forEach(function (link) {
+      if (link.hash === "#" + name) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    });
+  }
+
+  document.addEventListener("DOMContentLoaded", function () {
+    var tabs = document.querySelector("[data-tabs]");
+    if (!tabs) return;
+    var names = Array.prototype.map.call(tabs.querySelectorAll("a"), function (link) {
+      return link.hash.slice(1);
+    });
+    var wanted = window.location.hash.slice(1);
+    if (names.indexOf(wanted) < 0) {
+      wanted = names.find(function (name) {
+        var count = tabs.querySelector("a[href='#" + name + "'] .count");
+        return count && count.textContent !== "0";
+      }) || names[0];
+    }
+    open(tabs, wanted);
+    tabs.addEventListener("click", function (event) {
+      var link = event.target.closest("a");
+      if (!link) return;
+      event.preventDefault();
+      open(tabs, link.hash.slice(1));
+      window.history.replaceState(null, "", link.hash);
+    });
+  });
+
   // One decision, one click: a second press of the same form goes nowhere.
   document.addEventListener("submit", function (event) {
     var form = event.target;
+    // What is chosen in another form goes along, so that saving an edit forgets nothing.
+    var other = form.dataset.carry && document.getElementById(form.dataset.carry);
+    if (other) {
+      Array.prototype.forEach.call(other.elements, function (field) {
+        if (field.type !== "radio" || !field.checked) return;
+        var copy = document.createElement("input");
+        copy.type = "hidden";
+        copy.name = field.name;
+        copy.value = field.value;
+        form.appendChild(copy);
+      });
+    }
     if (!form.matches("[data-once]")) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
