@@ -99,10 +99,12 @@ class Match(Stateful):
     staff_decided_at = models.DateTimeField(null=True, blank=True)
     decline_reason = models.CharField(max_length=300, blank=True)
     pitch = models.ForeignKey(
-        Pitch, on_delete=models.PROTECT, null=True, blank=True, related_name="matches"
+        Pitch, on_delete=models.RESTRICT, null=True, blank=True, related_name="matches"
     )
     raised_at = models.DateTimeField(
-        null=True, blank=True, help_text="An earlier pitch of the candidate came to nothing: this one is next."
+        null=True,
+        blank=True,
+        help_text="An earlier pitch of the candidate came to nothing: this one is next.",
     )
     suggested_at = models.DateTimeField()
 

@@ -34,6 +34,20 @@ class MessageQuerySet(StatefulQuerySet):
         return self.filter(number=0)
 
 
+def cascade_unless_gone_out(
+    collector: Any, field: models.Field, messages: MessageQuerySet, using: str
+) -> None:
+    """Messages go with their pitch, unless one reached the world: what was sent is the history
+    that keeps anybody from being written to twice (S001-006).
+
+    Captured mail reached nobody. Raises ProtectedError, which every door tells.
+    """
+    gone_out = messages.filter(status__in=Message.COUNTED).exclude(send_mode=SendMode.CAPTURE)
+    if kept := list(gone_out[:100]):
+        raise models.ProtectedError("A message of it was sent.", kept)
+    models.CASCADE(collector, field, messages, using)
+
+
 class MessageStatus(models.TextChoices):
     DRAFT = "draft"
     APPROVED = "approved"
@@ -85,7 +99,7 @@ class Message(Stateful):
         expired=[Status.APPROVED, Status.QUEUED, Status.CLAIMED],
     )
 
-    pitch = models.ForeignKey(Pitch, on_delete=models.CASCADE, related_name="messages")
+    pitch = models.ForeignKey(Pitch, on_delete=cascade_unless_gone_out, related_name="messages")
     step = models.ForeignKey(
         Step, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
     )
