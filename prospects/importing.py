@@ -19,7 +19,7 @@ from config.imports import Columns, Field, Report, header_key, map_columns, need
 from config.tables import Row, Table, UnreadableFile, batches
 from config.text import LINE, NAME, URL, clean_line, clean_text
 from config.values import ValueUnclear
-from prospects import addresses, feeds, leads, places, sites
+from prospects import addresses, feeds, leads, places, sites, suppressions
 from prospects import terms as seasons
 from prospects.addresses import AddressError
 from prospects.leads import (
@@ -31,7 +31,7 @@ from prospects.leads import (
     FoundOrganization,
     Identity,
 )
-from prospects.models import Contact, ContactAddress, Lead
+from prospects.models import Contact, ContactAddress, Lead, Suppression
 
 BATCH = 1_000
 KIND_OF_PRESET = {
@@ -606,3 +606,93 @@ def sponsors_visas(text: str) -> str:
     except ValueUnclear:
         said = None
     return {True: Lead.Visa.YES, False: Lead.Visa.NO, None: Lead.Visa.UNKNOWN}[said]
+
+
+SUPPRESSION_FIELDS = [
+    Field("value", "whom", ("email", "e mail", "address", "email address", "contact email")),
+    Field("domain", "a whole domain", ("website",)),
+    Field("phone", "a telephone number", ("telephone", "mobile")),
+    Field("linkedin", "a LinkedIn page", ("linkedin url",)),
+    Field("organization", "a company by name", ("company", "company name")),
+    Field("kind", "email, domain, phone, linkedin or organization", ("type",)),
+    Field("reason", "why", ("status",)),
+    Field("since", "since when", ("date", "unsubscribed at", "created at", "created")),
+]
+# What other systems write where we have a closed list.
+REASONS = {
+    "unsubscribe": Suppression.Reason.UNSUBSCRIBED,
+    "opted out": Suppression.Reason.UNSUBSCRIBED,
+    "opt out": Suppression.Reason.UNSUBSCRIBED,
+    "spam": Suppression.Reason.COMPLAINED,
+    "complain": Suppression.Reason.COMPLAINED,
+    "bounce": Suppression.Reason.BOUNCED,
+    "do not contact": Suppression.Reason.DO_NOT_CONTACT,
+    "dnc": Suppression.Reason.DO_NOT_CONTACT,
+    "eras": Suppression.Reason.ERASED,
+    "delet": Suppression.Reason.ERASED,
+}
+
+
+def import_suppressions(
+    table: Table,
+    *,
+    kind: str = "",
+    reason: str = Suppression.Reason.IMPORTED,
+    chosen: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+    now: datetime,
+) -> Report:
+    """Add whom we may not write to, and mark the leads of whom nobody is left.
+
+    Each row may hold several values of different kinds. ``kind`` and ``reason`` hold where no
+    column says otherwise. Raises UnreadableFile.
+    """
+    columns = map_columns(table, SUPPRESSION_FIELDS, chosen)
+    need(columns, table, "value", "domain", "phone", "linkedin", "organization")
+    report = Report.of(table, columns)
+    rows: list[Suppression] = []
+    for row in table.rows:
+        try:
+            rows += _suppressions(columns.of(row.cells), kind, reason, table.name, now)
+        except (AddressError, ValueUnclear) as e:
+            report.refuse(row.line, str(e).rstrip("."))
+    with transaction.atomic():
+        report.counts["created"] = suppressions.add_many(rows)
+        report.counts["known"] = len(rows) - report.counts["created"]
+        report.counts["leads marked"] = leads.mark_suppressed(now=now)
+        transaction.set_rollback(dry_run)
+    return report
+
+
+def _suppressions(
+    cells: dict[str, str], kind: str, reason: str, source: str, now: datetime
+) -> list[Suppression]:
+    """What one row says; raises AddressError or ValueUnclear."""
+    kinds = Suppression.Kind
+    given = clean_line(cells.get("kind")).casefold() or kind
+    if given and given not in kinds.values:
+        raise ValueUnclear(f"kind “{given}” is none of {', '.join(kinds.values)}")
+    said = clean_line(cells.get("reason")).casefold()
+    why = said if said in Suppression.Reason.values else ""
+    why = why or next((r for words, r in REASONS.items() if words in said), reason)
+    since = values.moment(clean_line(cells.get("since"))) or now
+    value = clean_line(cells.get("value"), 1_000)
+    wanted = [(given or _kind_of(value), value)]
+    wanted += [(name, clean_line(cells.get(name), 1_000)) for name in kinds.values]
+    found = [
+        suppressions.row(each, text, reason=why, source=source, now=min(since, now))
+        for each, text in wanted
+        if text
+    ]
+    if not found:
+        raise ValueUnclear("there is nothing to suppress")
+    return found
+
+
+def _kind_of(value: str) -> str:
+    kinds = Suppression.Kind
+    if "linkedin.com/" in value.lower():
+        return kinds.LINKEDIN
+    if value.startswith("@") or ("@" not in value and "." in value and " " not in value):
+        return kinds.DOMAIN
+    return kinds.PHONE if re.fullmatch(r"\+[\d ().-]{6,}", value) else kinds.EMAIL

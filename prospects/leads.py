@@ -8,7 +8,6 @@ only a person merges.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,8 +19,8 @@ from django.db.models import Q
 from django.db.models.functions import MD5
 
 from campaigns.models import BaseFact
-from config import bulk
-from prospects import names, provenance, sites, suppressions
+from config import bulk, provenance
+from prospects import names, sites, suppressions
 from prospects.models import (
     Contact,
     ContactAddress,
@@ -183,6 +182,39 @@ def upsert(
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     return _Set(found, source, now, set() if touched is None else touched).upsert()
+
+
+def mark_suppressed(*, now: datetime) -> int:
+    """Mark every lead of whom nobody may be written to any more; how many there are (LAW-7).
+
+    A lead without any e-mail address is left as it is, unless its company is suppressed. Reads
+    all addresses, 2,000 at a time.
+    """
+    rows = Lead.contacts.through.objects.filter(
+        lead__suppressed_at__isnull=True,
+        contact__addresses__kind=ContactAddress.Kind.EMAIL,
+    ).values_list("lead_id", "contact__addresses__value")
+    reasons = suppressions.suppressed({email for _, email in rows})
+    if_all: dict[int, bool] = {}
+    for lead, email in rows:
+        if_all[lead] = if_all.get(lead, True) and email in reasons
+    marked = {lead for lead, everybody in if_all.items() if everybody}
+    marked |= _leads_of_suppressed_organizations()
+    return Lead.objects.filter(pk__in=marked, suppressed_at__isnull=True).update(
+        suppressed_at=now
+    )
+
+
+def _leads_of_suppressed_organizations() -> set[int]:
+    kinds = suppressions.Kind
+    if not Suppression.objects.filter(kind__in=[kinds.ORGANIZATION, kinds.DOMAIN]).exists():
+        return set()
+    rows = Organization.objects.filter(leads__suppressed_at__isnull=True).values_list(
+        "leads", "name", "domain"
+    )
+    by_name = suppressions.suppressed_values(kinds.ORGANIZATION, {row[1] for row in rows})
+    by_domain = suppressions.suppressed_values(kinds.DOMAIN, {row[2] for row in rows if row[2]})
+    return {lead for lead, name, domain in rows if name in by_name or domain in by_domain}
 
 
 @dataclass
@@ -718,8 +750,7 @@ class _Set:
         facts: Iterable[FoundFact],
     ) -> None:
         for fact in facts:
-            digest = hashlib.md5(fact.value.encode(), usedforsecurity=False).hexdigest()
-            wanted.setdefault((about, owner, fact.kind, digest), fact)
+            wanted.setdefault((about, owner, fact.kind, bulk.md5(fact.value)), fact)
 
     def _present_facts(
         self, wanted: dict[tuple[str, int, str, str], FoundFact]
