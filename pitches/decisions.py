@@ -70,7 +70,8 @@ class Reason(models.TextChoices):
     # the sender
     NO_PARTNERSHIP_SPECIALIST = (
         "no_partnership_specialist",
-        "No candidate has a responsible person with a sender, and the campaign has no default sender.",
+        "No candidate has a responsible person with a sender, and the campaign has no default "
+        "sender.",
     )
     SENDER_PAUSED = "sender_paused", "The sender {sender} is paused: {cause}."
     SENDER_NOT_SET_UP = "sender_not_set_up", "The sender {sender} has no outgoing server yet."
@@ -117,7 +118,8 @@ class Reason(models.TextChoices):
     )
     CAMPAIGN_LIMIT = (
         "campaign_limit",
-        "Limit reached: the campaign sends {maximum} {counts} in {hours} h and has sent {used}.",
+        "Limit reached: the campaign sends {maximum} {counts} in {hours} h and has sent "
+        "{used}.",
     )
     TOTAL_LIMIT = (
         "total_limit",

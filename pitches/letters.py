@@ -19,8 +19,8 @@ class BuildError(Exception):
 def build(message: Message, *, now: datetime) -> Letter:
     """The letter of a message with frozen words; raises BuildError.
 
-    Needs ``sender`` and ``pitch__address__contact`` loaded. Addresses and names go in as parts, never as header text,
-    so a name cannot add a recipient; several exceptions of the email package become one.
+    Needs ``sender`` and ``pitch__address__contact`` loaded. Addresses and names go in as parts,
+    never as header text, so a name cannot add a recipient.
     """
     try:
         mail = _mail(message, now=now)

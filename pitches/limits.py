@@ -20,7 +20,7 @@ Key = tuple[str, Hashable, str]
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most ``maximum`` of what ``counts`` says in any ``hours``, for one target of a scope."""
+    """At most ``maximum`` of what ``counts`` says in any ``hours``, for one target."""
 
     scope: str
     target: Hashable

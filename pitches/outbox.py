@@ -298,7 +298,7 @@ def _deliver(message: Message, channel: Channel, report: Sent, *, now: datetime)
 
 
 def _look_before_talking(message: Message, *, now: datetime) -> None:
-    """Ask without locks first, so that a hold rarely costs the server an aborted DATA (REL-14)."""
+    """Ask without locks first: a hold should rarely cost the server a DATA (REL-14)."""
     if message.is_follow_up:
         _read_inbox(message.sender, now=now)
         message.refresh_from_db(fields=["status", "lease_owner"])
@@ -601,7 +601,7 @@ def _retry(message: Message, error: str, *, now: datetime) -> None:
 
 
 def retry_delay(attempts: int, message_id: str) -> timedelta:
-    """5 min times 1.3 to the power of the attempts before, ± 10 % by the Message-ID (REL-12)."""
+    """5 min times 1.3 to the attempts before, ± 10 % by the Message-ID (REL-12)."""
     share = int(fingerprints.digest(message_id)[:8], 16) / 0xFFFFFFFF
     return RETRY_FIRST * RETRY_FACTOR ** (attempts - 1) * (0.9 + 0.2 * share)
 

@@ -424,7 +424,8 @@ def _last_rounds(leads: set[int]) -> Counter[tuple[int, int]]:
 
 def first_identities(leads: set[int]) -> dict[int, str]:
     """``platform:id`` of each lead's first identity, by lead id."""
-    rows = LeadIdentity.objects.filter(lead__in=leads).order_by("lead_id", "pk").distinct("lead_id")
+    rows = LeadIdentity.objects.filter(lead__in=leads).order_by("lead_id", "pk")
+    rows = rows.distinct("lead_id")
     return {row.lead_id: f"{row.platform}:{row.platform_id}" for row in rows}
 
 

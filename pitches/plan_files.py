@@ -70,7 +70,8 @@ def read(path: Path) -> Plan:
         )
     if content["send_mode"] != situations.mode():
         raise PlanFileError(
-            f"{path} was made in send mode {content['send_mode']}; it is {situations.mode()} now."
+            f"{path} was made in send mode {content['send_mode']}; "
+            f"it is {situations.mode()} now."
         )
     return Plan(
         kind=content["kind"],

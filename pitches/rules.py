@@ -392,7 +392,7 @@ def sender_leaves_a_gap(s: Situation, moment: datetime) -> Objection | None:
 
 
 def gap(sender: Sender, message_id: str) -> int:
-    """Seconds to leave before this message: from a hash, not from chance, so a plan can be kept."""
+    """Seconds to leave before this message: from a hash, so that a plan can be kept."""
     width = sender.gap_max - sender.gap_min + 1
     number = int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:8])
     return sender.gap_min + number % width

@@ -97,7 +97,7 @@ class Arrived:
 
 
 def arrived(sender: Sender, *, after: int) -> list[Arrived]:
-    """Answers with a number above ``after``, in order, as an IMAP server would hand them out."""
+    """Answers numbered above ``after``, in order, as an IMAP server would give them."""
     box = _maildir(sender, "inbox")
     numbered = sorted((_number(folder, key), key) for folder, key in _files(box))
     return [Arrived(uid, box.get_bytes(key)) for uid, key in numbered if uid > after]

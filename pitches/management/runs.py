@@ -158,8 +158,9 @@ class RunCommand(BaseCommand):
         for next_leads in done.moved_on.next_leads:
             self.stdout.write(next_leads.sentence)
         self.stdout.write(
-            f"{len(done.pitched.done)} drafted, {len(done.queued.done)} queued, {done.sending.sent} sent, "
-            f"{done.sending.held} held, {done.sending.failed} failed, {done.sending.unknown} unknown."
+            f"{len(done.pitched.done)} drafted, {len(done.queued.done)} queued, "
+            f"{done.sending.sent} sent, {done.sending.held} held, "
+            f"{done.sending.failed} failed, {done.sending.unknown} unknown."
         )
 
 

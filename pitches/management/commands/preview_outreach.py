@@ -25,8 +25,8 @@ from pitches.outreach import Plan
 
 class Command(BaseCommand):
     help = (
-        "Shows what the outreach and follow-up runs would do now, as text, HTML or JSON. Changes "
-        "nothing. Exit codes: 0 shown, 2 cannot be done as asked."
+        "Shows what the outreach and follow-up runs would do now, as text, HTML or JSON. "
+        "Changes nothing. Exit codes: 0 shown, 2 cannot be done as asked."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -16,9 +16,9 @@ UNUSABLE, REFUSED = 2, 1
 
 class Command(BaseCommand):
     help = (
-        "Lists the open decisions, or decides some of them: review list | approve ID… | reject ID… "
-        "--reason TEXT | withdraw ID…. Exit codes: 0 done, 1 some could not be decided, 2 cannot be "
-        "done as asked."
+        "Lists the open decisions, or decides some of them: review list | approve ID… | "
+        "reject ID… --reason TEXT | withdraw ID…. Exit codes: 0 done, 1 some could not be "
+        "decided, 2 cannot be done as asked."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -47,7 +47,8 @@ class Command(BaseCommand):
         for task in tasks:
             if options["dry_run"]:
                 self.stdout.write(
-                    f"would {options['action']} {task}: {task.target} ({task.get_status_display()})"
+                    f"would {options['action']} {task}: {task.target} "
+                    f"({task.get_status_display()})"
                 )
                 continue
             try:

@@ -10,8 +10,8 @@ from pitches.outreach import Plan
 
 class Command(RunCommand):
     help = (
-        "Groups approved matches into pitches, drafts them for review, and sends first messages that "
-        "were approved. Exit codes: 0 done, 1 something failed, 2 cannot be done as asked, "
+        "Groups approved matches into pitches, drafts them for review, and sends first "
+        "messages that were approved. Exit codes: 0 done, 1 something failed, 2 cannot be "
         "3 planned rows had changed."
     )
 
