@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from io import StringIO
 from random import Random
 
 from django.core.management import call_command
@@ -25,7 +26,7 @@ def fill(results: Results, *, candidates: int = CANDIDATES) -> Campaign:
     if folder is not None:
         duration, _ = timed(
             lambda: call_command(
-                "import_leads", str(folder / "roles_1096.csv"), kind="role", verbosity=0
+                "import_leads", str(folder / "roles_1096.csv"), kind="role", stdout=StringIO()
             )
         )
         results.fact("import_leads roles_1096.csv, seconds", duration)

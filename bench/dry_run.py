@@ -33,8 +33,9 @@ def run(results: Results) -> None:
     some_queries, _, _ = _dry_run(few)
     before = digests.of_tables()
     queries, duration, told = _dry_run(campaign)
+    duration = sorted([duration, *(_dry_run(campaign)[1] for _ in range(2))])[1]
     after = digests.of_tables()
-    results.check("dry run, seconds", duration < 5, duration, "under 5 s")
+    results.check("dry run, seconds, the median of three", duration < 5, duration, "under 5 s")
     results.check(
         f"queries with {few.matches.count():,} and with {approved:,} matches",
         some_queries == queries,
@@ -101,10 +102,10 @@ def _dry_run(campaign: Campaign) -> tuple[int, float, dict[str, Any]]:
         duration, _ = timed(
             lambda: call_command(
                 "run_outreach_automation",
-                campaign=campaign.slug,
-                dry_run=True,
-                json=True,
-                now=_roles.NOW.isoformat(),
+                f"--campaign={campaign.slug}",
+                "--dry-run",
+                "--json",
+                f"--now={_roles.NOW.isoformat()}",
                 stdout=out,
             )
         )

@@ -34,10 +34,11 @@ LAST_NAMES = (
     "Mossgrave", "Nettleby", "Oatfield-Rue", "Pebblecroft", "Quincewood", "Rushmantle",
     "Saltmarrow", "Thistledown", "Umberleigh", "Velvetstone", "Willowmere", "Yarrowby",
 )  # fmt: skip
+# Words of titles, since roles that name no industry are known by their titles.
 INDUSTRIES = (
-    "Software", "Software Engineering", "Data Science", "Machine Learning", "Hardware",
-    "Quantitative Research", "Product Management", "Cybersecurity", "Embedded", "Finance",
-    "Marketing", "Robotics", "Cloud", "Mechanical", "Electrical Engineering", "Technology",
+    "Software", "Engineer", "Engineering", "Developer", "Data", "Machine Learning", "AI",
+    "Hardware", "Research", "Product", "Security", "Embedded", "Finance", "Marketing",
+    "Robotics", "Technology", "Quantitative", "Design", "Analyst", "Program",
 )  # fmt: skip
 SKILLS = (
     "Python", "Java", "C++", "C", "R", "C#", "SQL", "JavaScript", "Backend", "Frontend",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
 from campaigns.ai.embeddings import WORD
+from prospects import places
 
 # Text match of H003-01: the same, one inside the other, or at least this similar.
 SIMILAR = 0.7
@@ -76,64 +79,59 @@ def alike(asked: Sequence[str], texts: Sequence[str]) -> Mask:
 
 # Places
 
-ANYWHERE = frozenset(
-    [
-        "",
-        "any",
-        "anywhere",
-        "everywhere",
-        "flexible",
-        "multiple locations",
-        "various",
-        "worldwide",
-    ]
+ANYWHERE = re.compile(
+    r"any(where)?|americas|everywhere|flexible|global|multiple.*|various.*|worldwide"
 )
-SAME_PLACE = {
+SAME_CITY = {
     "nyc": "new york",
     "new york city": "new york",
     "sf": "san francisco",
-    "us": "usa",
-    "u.s.": "usa",
-    "united states": "usa",
-    "united states of america": "usa",
-    "united kingdom": "uk",
-    "great britain": "uk",
-    "england": "uk",
+    "sf bay area": "san francisco",
+    "san francisco bay area": "san francisco",
+    "la": "los angeles",
+    "washington dc": "washington",
 }
-US_STATES = frozenset(
-    WORD.findall(
-        """
-    al ak az ar ca co ct de fl ga hi id il in ia ks ky la me md ma mi mn ms mo mt ne nv nh nj
-    nm ny nc nd oh ok or pa ri sc sd tn tx ut vt va wa wv wi wy dc"""
-    )
-)
 
 
 def places_meet(wanted: str, offered: str) -> bool:
     """Whether somebody at `wanted` can take what is at `offered`.
 
-    Each may name several places, separated by `|`, `;` or `/`. Unknown is no mismatch. A city
-    meets the same city in the same region, or where one of the two names no region; a region
-    or country alone meets everything inside it.
+    Each may name several places, separated by `|`, `;` or `/`. What is unknown is no mismatch.
+    A country meets everything in it; a city meets the same city, unless both name a region and
+    none of these agree.
     """
     here, there = _places(wanted), _places(offered)
     return any(_meet(one, other) for one in here for other in there)
 
 
-def _places(text: str) -> list[list[str]]:
-    places = []
-    for place in re.split(r"[|;/\n]+", plain(text)):
-        parts = [SAME_PLACE.get(part, part) for part in map(str.strip, place.split(","))]
-        parts = [part for part in parts if part]
-        places.append([] if ", ".join(parts) in ANYWHERE else parts)
-    return places
+class _Place(NamedTuple):
+    parts: tuple[str, ...]  # city first; empty: anywhere, or not known
+    country: str
+    is_country: bool
 
 
-def _meet(one: list[str], other: list[str]) -> bool:
-    if not one or not other or one[0].startswith("remote") or other[0].startswith("remote"):
+@lru_cache(10_000)
+def _places(text: str) -> tuple[_Place, ...]:
+    return tuple(_place(part.strip()) for part in re.split(r"[|;/\n]", plain(text)))
+
+
+def _place(text: str) -> _Place:
+    if not text or ANYWHERE.fullmatch(text) or places.is_remote(text):
+        return _Place((), "", False)
+    parts = [part for part in map(str.strip, text.split(",")) if part]
+    city = SAME_CITY.get(parts[0], parts[0]) if parts else ""
+    alone = places.country_code(text) if len(text) > 2 or text in ("us", "uk") else ""
+    return _Place((city, *parts[1:]), alone or places.find(text).country, bool(alone))
+
+
+def _meet(one: _Place, other: _Place) -> bool:
+    if not one.parts or not other.parts:
         return True
-    if len(one) == 1 or len(other) == 1:
-        alone, whole = (one[0], other) if len(one) == 1 else (other[0], one)
-        in_the_usa = len(whole) > 1 and whole[-1] in US_STATES
-        return alone in whole or (alone == "usa" and in_the_usa)
-    return one[0] == other[0] and bool(set(one[1:]) & set(other[1:]))
+    if one.is_country or other.is_country:
+        return one.country == other.country or not (one.country and other.country)
+    if len(one.parts) == 1 or len(other.parts) == 1:
+        # a city, or the region it lies in
+        alone, whole = (one, other) if len(one.parts) == 1 else (other, one)
+        return alone.parts[0] in whole.parts
+    agree = set(one.parts[1:]) & set(other.parts[1:])
+    return one.parts[0] == other.parts[0] and bool(agree)

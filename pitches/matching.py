@@ -63,11 +63,11 @@ class _Preset:
 PRESETS = {
     # A guest's campaign may look at 200 quality matches a week (H000-15).
     Preset.PODCAST: _Preset(Lead.Kind.PODCAST, (Candidate.Kind.GUEST,), None, None, 200, 25),
-    # Three candidates are written of in one pitch and three roles are tried at a time
-    # (S003-001, S003-052): 30 of each leave room for many declines. Kept above 10, pitched from
-    # 20 (H003-01).
+    # Three roles are tried for a candidate at a time (S003-052): 30 are ten rounds. A popular
+    # role is wanted by hundreds who score the same, and each of them may be in three pitches
+    # only (C31): 60 still find three who are free. Kept above 10, pitched from 20 (H003-01).
     Preset.PLACEMENT: _Preset(
-        Lead.Kind.ROLE, (Candidate.Kind.INTERN,), Decimal(10), Decimal(20), 30, 30
+        Lead.Kind.ROLE, (Candidate.Kind.INTERN,), Decimal(10), Decimal(20), 30, 60
     ),
     Preset.CREATOR: _Preset(
         Lead.Kind.CREATOR,
@@ -196,6 +196,7 @@ class Explanation:
     threshold: Decimal
     parts: dict[str, str]
     reasoning: str
+    urgent: bool
     urgency: str
 
 
@@ -254,6 +255,7 @@ def explain(
         threshold=threshold(campaign),
         parts=_told(parts),
         reasoning=_sentence(parts),
+        urgent=urgency(candidate, today=today).urgent,
         urgency=urgency(candidate, today=today).reason,
     )
 

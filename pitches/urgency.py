@@ -32,19 +32,19 @@ class Urgency:
 
 
 def urgency(candidate: HasStart, *, today: date) -> Urgency:
-    """Whether `candidate` is urgent on `today`, and why in one sentence.
+    """Whether `candidate` is urgent on `today`, and why (words to go into a sentence).
 
     Visa required and fewer than 120 days to the start, or no visa and fewer than 60: urgent
     (S003-010, S003-011). Visa unknown or no start: not urgent (S003-013). A start in the past
     is not urgency but an error for staff to look at (C34).
     """
     if candidate.starts_on is None:
-        return Urgency(False, "Not urgent: no start date is known.")
+        return Urgency(False, "no start date is known")
     days = (candidate.starts_on - today).days
     if days < 0:
         return Urgency(
             False,
-            f"Not pitchable: the start date {candidate.starts_on} is past.",
+            f"the start date {candidate.starts_on} is past",
             pitchable=False,
         )
     if candidate.visa == "yes":
@@ -52,10 +52,10 @@ def urgency(candidate: HasStart, *, today: date) -> Urgency:
     elif candidate.visa == "no":
         below, need = URGENT_DAYS_WITHOUT_VISA, "without a visa to get"
     else:
-        return Urgency(False, "Not urgent: it is unknown whether a visa is required.")
+        return Urgency(False, "it is unknown whether a visa is required")
     if days < below:
-        return Urgency(True, f"Urgent: starts in {days} days, {need}; the mark is {below}.")
-    return Urgency(False, f"Not urgent: starts in {days} days, {need}; the mark is {below}.")
+        return Urgency(True, f"starts in {days} days, {need}, fewer than {below}")
+    return Urgency(False, f"starts in {days} days, {need}, not fewer than {below}")
 
 
 def is_pitchable(candidate: HasStart, *, today: date) -> bool:

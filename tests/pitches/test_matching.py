@@ -216,7 +216,13 @@ def test_texts_match_exactly_then_inside_then_by_likeness(asked, text, expected)
         ("USA", "Toronto, Canada", False),
         ("Portland, OR", "Portland, ME", False),
         ("Berlin; Madrid", "Madrid, Spain | Rome, Italy", True),
-        ("Berlin", "Multiple Locations", True),
+        ("Berlin", "Multiple US Locations", True),
+        ("Berlin", "Remote in USA", True),
+        ("USA", "SF", True),
+        ("United States", "London, UK", False),
+        ("USA", "Atlantis", True),
+        ("CA", "San Mateo, CA", True),
+        ("Austin", "Boston", False),
     ],
 )
 def test_places_meet(wanted, offered, expected):

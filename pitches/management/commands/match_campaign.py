@@ -118,7 +118,7 @@ class Command(BaseCommand):
             f"{told.unchanged:,} stay as they are."
         )
         for reference, reason in told.not_pitchable[: None if verbose else NOT_PITCHABLE_SHOWN]:
-            write(f"  {reference}: {reason}")
+            write(f"  {reference}: {reason}.")
         if not verbose and len(told.not_pitchable) > NOT_PITCHABLE_SHOWN:
             rest = len(told.not_pitchable) - NOT_PITCHABLE_SHOWN
             write(f"  … and {rest:,} more candidates; --verbose shows all.")
@@ -151,7 +151,8 @@ class Command(BaseCommand):
             self.stdout.write(f"  {value:>7}  {key}")
         self.stdout.write(f"  {told.score:>7}  score; {told.threshold} is needed to be pitched")
         self.stdout.write(f"  {told.reasoning}")
-        self.stdout.write(f"  {told.urgency}")
+        kind = "Urgent" if told.urgent else "Not urgent"
+        self.stdout.write(f"  {kind}: {told.urgency}.")
 
     def _print(self, told: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(told, indent=2, ensure_ascii=False, default=str))
