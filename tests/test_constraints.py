@@ -127,6 +127,43 @@ def columns_of_unique_indexes(model) -> set[str]:
     }
 
 
+LINKS = [
+    (model, field.name)
+    for app in APPS
+    for model in our_models(app)
+    for field in model._meta.fields
+    if field.is_relation
+]
+
+
+@pytest.mark.req("S001-009")
+@pytest.mark.parametrize(("model", "name"), LINKS, ids=label)
+def test_every_link_can_be_followed_backwards_by_an_index(model, name):
+    """Messages of a pitch, pitches of a campaign or a lead: none is found by reading all."""
+    column = model._meta.get_field(name).column
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_constraints(cursor, model._meta.db_table)
+    first = {
+        it["columns"][0]
+        for it in found.values()
+        if it["columns"] and (it["index"] or it["unique"])
+    }
+    assert column in first
+
+
+@pytest.mark.req("S001-007")
+@pytest.mark.parametrize("made", FACTORIES, ids=lambda made: made.__name__)
+def test_counts_begin_at_nothing_and_times_fill_themselves(made):
+    row = made()
+    row.refresh_from_db()
+    for name in ("created_at", "updated_at"):
+        assert getattr(row, name, True), name
+    counts = {"attempts", "claims", "total", "done", "passed", "failed", "output_tokens"}
+    for field in row._meta.fields:
+        if field.name in counts and "Integer" in type(field).__name__:
+            assert getattr(row, field.name) == 0, field.name
+
+
 def test_times_come_back_as_utc():
     moment = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     lead = factories.LeadFactory(first_seen_at=moment)

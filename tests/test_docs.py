@@ -67,6 +67,7 @@ def test_every_table_of_the_code_stands_in_a_document():
     assert {m[2] for text in TEXTS.values() for m in BLOCK.finditer(text)} == set(BLOCKS)
 
 
+@pytest.mark.req("S003-067", "S003-068")
 def test_the_cron_lines_are_the_schedules():
     shown = re.findall(r'^([\d*/ ]+) +cd .*manage\.py tick "?([\w ]+?)"?$', cron_lines(), re.M)
     planned = {p.name: p for p in PLANNED}

@@ -98,7 +98,7 @@ def test_only_commands_and_programs_talk_to_a_terminal():
     def prints(tree):
         return any(name in ("print", "sys.stdout.write") for name, _ in calls(tree))
 
-    allowed = {"config/first_run.py"}
+    allowed = {"config/first_run.py", "prospects/feed_reader.py"}
     assert {n for n in where(prints) if "/management/" not in n} <= allowed
 
 
@@ -198,7 +198,7 @@ MAY_FETCH = {
     "config/http.py": {"requests", "urllib3"},  # the one door to the web
     "config/management/commands/up.py": {"urllib.request"},  # asks its own web process
     "campaigns/ai/providers.py": {"openai", "anthropic"},  # the vendors' own clients
-    "prospects/feeds.py": {"feedparser"},  # reads bytes that it was given
+    "prospects/feed_reader.py": {"feedparser"},  # reads bytes, in a process of its own
 }
 
 
@@ -220,6 +220,56 @@ def test_a_feed_is_parsed_from_bytes_and_never_from_an_address():
             if name == "feedparser.parse":
                 given = ast.unparse(call.args[0])
                 assert not re.search(r"url|address|http", given, re.IGNORECASE), file
+
+
+@pytest.mark.req("S000-005", "S001-055", "S003-071", "SEC-16")
+def test_the_environment_is_read_in_one_place():
+    """Settings read it; what starts processes hands it on; nobody else looks."""
+
+    def reads(tree):
+        names = {ast.unparse(n) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        return names & {"os.environ", "os.getenv"} or "environ" in imported(tree)
+
+    assert {name for name in where(reads) if not name.startswith("config/")} == set()
+
+
+@pytest.mark.req("S000-005", "S001-055", "SEC-16")
+def test_no_key_lies_in_the_code():
+    """Long random words, and the beginnings by which vendors mark their keys."""
+    key = re.compile(
+        r"\b(sk-|xox[bp]-|AKIA|ghp_|SG\.)[\w-]{12,}"
+        r"|['\"](?=\S*\d)(?=\S*[A-Z])[\w+/-]{40,}={0,2}['\"]"
+    )
+    folders = [*APPS, "templates", "fixtures", "docs"]
+    files = [
+        p for folder in folders for p in (BASE_DIR / folder).rglob("*") if p.suffix in READ
+    ]
+    found = {
+        str(path.relative_to(BASE_DIR)): match[0]
+        for path in files
+        if path.is_file() and (match := key.search(path.read_text()))
+    }
+    assert found == {}
+
+
+@pytest.mark.req("S000-014")
+def test_there_is_a_license():
+    text = (BASE_DIR / "LICENSE").read_text()
+    assert text.startswith("MIT License")
+    assert 'license = "MIT"' in (BASE_DIR / "pyproject.toml").read_text()
+
+
+@pytest.mark.req("S000-006")
+def test_nobody_sets_up_a_log_of_its_own():
+    """Settings do, once, for web, worker and commands."""
+
+    def sets_up(tree):
+        names = {name for name, _ in calls(tree)}
+        return names & {"logging.basicConfig", "logging.config.dictConfig"} or any(
+            name.endswith((".addHandler", ".setFormatter")) for name in names
+        )
+
+    assert where(sets_up) == set()
 
 
 # Texts that others wrote

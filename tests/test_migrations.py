@@ -59,7 +59,7 @@ def missing_columns() -> list[str]:
     return missing
 
 
-@pytest.mark.req("S001-010")
+@pytest.mark.req("S000-007", "S001-010")
 def test_the_way_up_down_and_up_again(empty):
     call_command("migrate", database=empty, verbosity=0)
     assert missing_columns() == []

@@ -10,6 +10,7 @@ from config.db import Stateful, WrongStatus
 from tests import factories as f
 from tests.clock import MONDAY
 from tests.test_factories import APPS
+from tests.violations import somebody_waits_for_us
 
 # A row that satisfies the database in every status it can have.
 ROWS = {
@@ -118,16 +119,6 @@ def test_a_move_carries_its_fields_or_none_of_them():
         pitch.move("approved", status_reason="never written")
     pitch.refresh_from_db()
     assert (pitch.status, pitch.status_reason) == ("active", "first message sent")
-
-
-def somebody_waits_for_us() -> bool:
-    """Whether another connection waits for a lock that this one holds."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_locks"
-            " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-        )
-        return cursor.fetchone()[0] > 0
 
 
 @pytest.mark.req("S003-038")

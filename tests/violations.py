@@ -108,3 +108,13 @@ def violated(table: Iterable[Violation], app: str) -> set[str]:
     """What this table breaks, and what the tests of closed lists break."""
     lists = {closed_list_constraint(*pair) for pair in fields_with_choices(app)} - {None}
     return {violation.constraint for violation in table} | lists
+
+
+def somebody_waits_for_us() -> bool:
+    """Whether another connection waits for a lock that this one holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+        )
+        return cursor.fetchone()[0] > 0

@@ -130,7 +130,7 @@ def settled():
     return usage
 
 
-@pytest.mark.req("S000-086", "S001-050")
+@pytest.mark.req("S000-086", "S001-050", "F-20")
 def test_a_call_is_settled_once_and_its_cost_kept_exactly(settled):
     settled.refresh_from_db()
     assert (settled.status, settled.cost) == ("settled", Decimal("0.000016"))
@@ -192,6 +192,7 @@ def refusing_trigger(usage: AIUsage, **change) -> str:
 # Scores
 
 
+@pytest.mark.req("F-9")
 @pytest.mark.parametrize("score", ["0", "50.00", "100"])
 def test_a_threshold_on_the_boundary_is_stored(score):
     campaign = f.CampaignFactory(match_threshold=Decimal(score))

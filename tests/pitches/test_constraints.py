@@ -1,5 +1,6 @@
 """What the database promises about matches, pitches, messages and what came of them."""
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,7 +11,14 @@ from django.db import IntegrityError, connection, transaction
 from pitches.models import Event, Match, Placement
 from tests import factories as f
 from tests.clock import MONDAY
-from tests.violations import Violation, named_in_models, refusal, refused, violated
+from tests.violations import (
+    Violation,
+    named_in_models,
+    refusal,
+    refused,
+    somebody_waits_for_us,
+    violated,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -272,6 +280,34 @@ def test_a_match_that_is_only_wished_for_does_not_stand_in_the_way():
     assert Match.objects.filter(candidate=match.candidate, lead=match.lead).count() == 2
 
 
+@pytest.mark.req("S003-004", "F-3")
+@pytest.mark.django_db(transaction=True)
+def test_of_two_campaigns_that_pitch_the_same_pair_at_once_one_is_refused():
+    """The second waits for the first to commit, and then meets the constraint."""
+    first = f.MatchFactory()
+    second = f.MatchFactory(candidate=first.candidate, lead=first.lead)
+    pitches = [f.PitchFactory(campaign=m.campaign, lead=m.lead) for m in (first, second)]
+    refusals = []
+
+    def pitch_it_too() -> None:
+        try:
+            second.move("pitched", pitch=pitches[1])
+        except IntegrityError as e:
+            refusals.append(e.__cause__.diag.constraint_name)
+        finally:
+            connection.close()
+
+    other = threading.Thread(target=pitch_it_too)
+    with transaction.atomic():
+        first.move("pitched", pitch=pitches[0])
+        other.start()
+        while other.is_alive() and not somebody_waits_for_us():
+            pass
+    other.join()
+    assert refusals == ["candidate_pitched_to_lead_once"]
+    assert list(Match.objects.filter(pitch__isnull=False)) == [first]
+
+
 def test_a_canceled_message_makes_room_for_its_step():
     message = f.MessageFactory(status="canceled")
     assert f.MessageFactory(pitch=message.pitch).number == message.number
@@ -294,6 +330,7 @@ def test_the_same_webhook_bytes_from_two_mailboxes_are_two_messages():
     assert f.IncomingMessageFactory(raw_sha256=first.raw_sha256).pk != first.pk
 
 
+@pytest.mark.req("F-9")
 @pytest.mark.parametrize("score", ["0", "20.00", "50.00", "100"])
 def test_a_match_may_score_up_to_a_hundred(score):
     match = f.MatchFactory(score=Decimal(score))
@@ -307,7 +344,7 @@ def history(placement):
     return list(placement.changes.values_list("old_status", "new_status", "user_id"))
 
 
-@pytest.mark.req("S000-068")
+@pytest.mark.req("S000-068", "F-18", "C44")
 def test_a_placement_changed_in_plain_sql_is_in_its_history():
     placement = f.PlacementFactory()
     before = MONDAY
@@ -319,7 +356,7 @@ def test_a_placement_changed_in_plain_sql_is_in_its_history():
     assert placement.changes.last().changed_at > before
 
 
-@pytest.mark.req("S000-068")
+@pytest.mark.req("S000-068", "F-18")
 def test_the_history_names_the_user_of_the_transaction(ada):
     placement = f.PlacementFactory()
     with connection.cursor() as cursor:

@@ -79,6 +79,7 @@ def test_a_fact_about_anything_is_known_once_per_source(about):
     assert refusal(lambda: Fact.objects.bulk_create([twin])) == "fact_once_per_source"
 
 
+@pytest.mark.req("F-9")
 @pytest.mark.parametrize("score", ["0", "50.00", "65.00", "80.00", "100"])
 def test_a_score_on_a_boundary_is_stored_exactly(score):
     lead = f.LeadFactory(score=Decimal(score), quality=Decimal(score))
