@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, F, Max, OuterRef, Q
@@ -83,13 +84,24 @@ def plan(
     return decisions
 
 
+class Approved(NamedTuple):
+    """An approved match as planning sees it: a row instead of an object, there are many."""
+
+    pk: int
+    candidate: Candidate
+    score: Decimal
+    urgent: bool
+    raised_at: datetime | None
+    pitched_elsewhere: bool
+
+
 @dataclass(slots=True)
 class Group:
-    """The approved matches of one lead in one campaign, best first."""
+    """The approved matches of one lead in one campaign: urgent, raised, best first."""
 
     campaign: Campaign
     lead: Lead
-    matches: list[Match]
+    matches: list[Approved]
 
     @property
     def urgent(self) -> bool:
@@ -103,32 +115,56 @@ class Group:
 
 
 def _groups(campaigns: list[Campaign]) -> list[Group]:
+    rows = _approved_rows(campaigns)
+    candidates = Candidate.objects.only(
+        "name", "status", "starts_on", "visa", "responsible_id"
+    ).in_bulk({row["candidate_id"] for row in rows})
+    leads = (
+        Lead.objects.select_related("organization")
+        .defer("text", "attributes", "tags", "embedding")
+        .in_bulk({row["lead_id"] for row in rows})
+    )
+    by_id = {campaign.pk: campaign for campaign in campaigns}
+    groups: dict[tuple[int, int], Group] = {}
+    for row in rows:
+        key = (row["campaign_id"], row["lead_id"])
+        if key not in groups:
+            groups[key] = Group(by_id[row["campaign_id"]], leads[row["lead_id"]], [])
+        groups[key].matches.append(
+            Approved(
+                row["pk"],
+                candidates[row["candidate_id"]],
+                row["score"],
+                row["urgent"],
+                row["raised_at"],
+                row["pitched_elsewhere"],
+            )
+        )
+    return sorted(groups.values(), key=lambda group: group.rank)
+
+
+def _approved_rows(campaigns: list[Campaign]) -> list[dict[str, Any]]:
     elsewhere = Match.objects.filter(
         candidate=OuterRef("candidate"),
         lead=OuterRef("lead"),
         cycle=OuterRef("cycle"),
         pitch__isnull=False,
     )
-    rows = (
+    return list(
         _open_matches(campaigns)
         .annotate(pitched_elsewhere=Exists(elsewhere))
-        .select_related("candidate", "lead__organization")
-        .defer(
-            "candidate__embedding",
-            "lead__embedding",
-            "lead__text",
-            "candidate__attributes",
-            "fit",
-        )
         .order_by("-urgent", F("raised_at").asc(nulls_last=True), "-score", "pk")
+        .values(
+            "pk",
+            "campaign_id",
+            "lead_id",
+            "candidate_id",
+            "score",
+            "urgent",
+            "raised_at",
+            "pitched_elsewhere",
+        )
     )
-    by_id = {campaign.pk: campaign for campaign in campaigns}
-    groups: dict[tuple[int, int], Group] = {}
-    for match in rows:
-        key = (match.campaign_id, match.lead_id)
-        group = groups.setdefault(key, Group(by_id[match.campaign_id], match.lead, []))
-        group.matches.append(match)
-    return sorted(groups.values(), key=lambda group: group.rank)
 
 
 class _Desk:
@@ -184,7 +220,7 @@ class _Desk:
             self.around.ledger.add((scope.ORGANIZATION.value, organization, initial), self.now)
             self.around.ledger.add((scope.CONTACT.value, contact, initial), self.now)
 
-    def _target(self, group: Group, matches: list[Match]) -> Target:
+    def _target(self, group: Group, matches: list[Approved]) -> Target:
         address = self.addresses.get(group.lead.pk)
         candidates = [match.candidate for match in matches]
         return Target(
@@ -221,18 +257,19 @@ class _Desk:
             return ""
         return self.rejected.get((group.campaign.pk, group.lead.pk), "")
 
-    def _pitchable(self, group: Group) -> tuple[list[Match], tuple[str, ...]]:
+    def _pitchable(self, group: Group) -> tuple[list[Approved], tuple[str, ...]]:
         """The matches this pitch would carry, and why the others do not come along."""
         campaign, causes, chosen = group.campaign, [], []
         for match in group.matches:
-            cause = self._cause_against(match, campaign)
-            if cause:
+            if len(chosen) == campaign.candidates_per_pitch:
+                break
+            if cause := self._cause_against(match, campaign):
                 causes.append(f"{match.candidate.name} {cause}")
-            elif len(chosen) < campaign.candidates_per_pitch:
+            else:
                 chosen.append(match)
         return sorted(chosen, key=lambda match: (-match.score, match.pk)), tuple(causes[:5])
 
-    def _cause_against(self, match: Match, campaign: Campaign) -> str:
+    def _cause_against(self, match: Approved, campaign: Campaign) -> str:
         candidate = match.candidate
         if candidate.status != Candidate.Status.ACTIVE:
             return f"is {candidate.get_status_display()}"
@@ -247,10 +284,10 @@ class _Desk:
             return f"is in {self.open_pitches[candidate.pk]} open pitches already"
         return ""
 
-    def _take(self, group: Group, matches: list[Match], situation: Situation) -> None:
+    def _take(self, group: Group, matches: list[Approved], situation: Situation) -> None:
         self.pitched += 1
         self.enrolled[group.campaign.pk] += 1
-        self.open_pitches.update(match.candidate_id for match in matches)
+        self.open_pitches.update(match.candidate.pk for match in matches)
         situations.take_slots(situation, self.now)
 
 
@@ -274,13 +311,13 @@ def _open_pitches(candidates: set[int]) -> Counter[int]:
     return Counter(dict(rows.values_list("candidate").annotate(n=Count("pk"))))
 
 
-def _urgency_of(matches: list[Match], *, today: Any) -> str:
+def _urgency_of(matches: list[Approved], *, today: Any) -> str:
     urgent = [match.candidate for match in matches if match.urgent]
     return urgency.urgency(urgent[0], today=today).reason if urgent else ""
 
 
 def _decision(
-    group: Group, matches: list[Match], situation: Situation, ruling: rules.Ruling
+    group: Group, matches: list[Approved], situation: Situation, ruling: rules.Ruling
 ) -> Decision:
     address, sender = situation.address, situation.sender
     return Decision(

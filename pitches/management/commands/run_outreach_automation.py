@@ -12,7 +12,7 @@ class Command(RunCommand):
     help = (
         "Groups approved matches into pitches, drafts them for review, and sends first "
         "messages that were approved. Exit codes: 0 done, 1 something failed, 2 cannot be "
-        "3 planned rows had changed."
+        "done as asked, 3 planned rows had changed."
     )
 
     def make_plan(self, *, campaign: Campaign | None, now: datetime, most: int | None) -> Plan:
