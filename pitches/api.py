@@ -141,8 +141,7 @@ class Matches(viewsets.ReadOnlyModelViewSet):
         return rows if access.is_staff(user) else rows.filter(status=Match.Status.TO_REVIEW)
 
     def get_serializer_class(self) -> Any:
-        staff = self.request is None or access.is_staff(self.request.user)
-        return MatchSerializer if staff else MatchForClients
+        return MatchSerializer if access.shows_all(self) else MatchForClients
 
     def of_campaign(self, request: Request, campaign: str) -> Response:
         """The matches of one campaign (S000-077)."""
@@ -372,8 +371,7 @@ class Pitches(viewsets.ReadOnlyModelViewSet):
         return rows if access.is_staff(self.request.user) else rows.prefetch_related(None)
 
     def get_serializer_class(self) -> Any:
-        staff = self.request is None or access.is_staff(self.request.user)
-        return PitchSerializer if staff else PitchForClients
+        return PitchSerializer if access.shows_all(self) else PitchForClients
 
 
 # Messages
@@ -778,7 +776,7 @@ class PlacementSerializer(Strict, PlacementForClients):
 
     def create(self, fields: dict[str, Any]) -> Placement:
         fields.pop("reason", None)
-        return placing.place(by=self.context["request"].user, **fields)
+        return placing.place(by=self.context["request"].user, now=now(), **fields)
 
     def update(self, placement: Placement, fields: dict[str, Any]) -> Placement:
         status = fields.pop("status", placement.status)
@@ -840,8 +838,7 @@ class Placements(
         return rows.filter(is_client_visible=True)
 
     def get_serializer_class(self) -> Any:
-        staff = self.request is None or access.is_staff(self.request.user)
-        return PlacementSerializer if staff else PlacementForClients
+        return PlacementSerializer if access.shows_all(self) else PlacementForClients
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         kwargs["partial"] = True
@@ -954,7 +951,17 @@ class Trigger(APIView):
         raise NotImplementedError
 
     @extend_schema(
-        tags=["outreach"], request=RunOrder, parameters=[DryRun], responses=RunSerializer
+        tags=["outreach"],
+        request=RunOrder,
+        parameters=[DryRun],
+        responses=RunSerializer,
+        examples=[
+            OpenApiExample(
+                "Ten leads of one campaign",
+                {"campaign": "autumn", "max_roles": 10},
+                request_only=True,
+            )
+        ],
     )
     def post(self, request: Request) -> Response:
         check_parameters(request, {"dry_run"})

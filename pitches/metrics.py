@@ -160,18 +160,19 @@ def analytics(*, now: datetime) -> dict[str, Any]:
     """The same in detail (H003-08, S003-058), in a constant number of queries."""
     mode = situations.mode()
     pitches = pitches_out(mode)
+    urgency, types = by_urgency(pitches), by_type(mode)
     return {
         "send_mode": mode.value,
         "at": now,
         "overview": overview(mode),
         "recent": recent(mode, now=now),
-        "by_type": by_type(mode),
+        "by_type": types,
         "response_types": response_types(pitches),
-        "urgent": by_urgency(pitches)[True],
-        "normal": by_urgency(pitches)[False],
+        "urgent": urgency[True],
+        "normal": urgency[False],
         "top_leads": top(pitches, "lead"),
         "top_organizations": top(pitches, "lead__organization"),
-        "follow_up_effectiveness": [row for row in by_type(mode) if row["number"]],
+        "follow_up_effectiveness": [row for row in types if row["number"]],
     }
 
 

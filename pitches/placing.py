@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, Candidate
 from config.db import WrongStatus
-from pitches import stopping
+from pitches import pitching
 from pitches.models import Pitch, Placement
 from pitches.signals import placement_changed
 from prospects.models import Lead
@@ -35,6 +35,7 @@ def place(
     candidate: Candidate,
     lead: Lead,
     by: User | None,
+    now: datetime,
     pitch: Pitch | None = None,
     status: str = Placement.Status.PENDING,
     **fields: Any,
@@ -58,7 +59,7 @@ def place(
     _check_stage(placement, status)
     _act_as(by)
     placement.save(force_insert=True)
-    _tell(placement)
+    _tell(placement, now=now)
     return placement
 
 
@@ -109,7 +110,7 @@ def move(
         placement.refresh_from_db(fields=["status"])
         raise WrongStatus(placement, to, placement.status)
     placement.status = to
-    _tell(placement)
+    _tell(placement, now=now)
     return placement
 
 
@@ -155,14 +156,12 @@ def _note(placement: Placement, to: str, by: User | None, now: datetime, reason:
     return f"{now:%Y-%m-%d}, {who}: back from {placement.status} to {to}: {reason.strip()}"
 
 
-def _tell(placement: Placement) -> None:
+def _tell(placement: Placement, *, now: datetime) -> None:
     """What a change of stage brings about, in the transaction that made it true."""
     if placement.status in Placement.TAKEN:
         placed = Candidate.Status.PLACED
-        if (
-            Candidate.objects.filter(pk=placement.candidate_id)
-            .exclude(status=placed)
-            .update(status=placed)
-        ):
-            stopping.candidate_left(placement.candidate_id, reason=f"placed: {placement.lead}")
+        others = Candidate.objects.filter(pk=placement.candidate_id).exclude(status=placed)
+        if others.update(status=placed):
+            reason = f"placed: {placement.lead}"
+            pitching.candidate_left(placement.candidate, reason=reason, now=now)
     placement_changed.send(sender=Placement, placement=placement)

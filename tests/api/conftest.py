@@ -8,6 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from tests.factories import ClientFactory, MembershipFactory
+from tests.pitches.conftest import desk  # noqa: F401  the small desk, for whole runs
 
 V1 = "/api/v1"
 

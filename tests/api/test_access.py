@@ -3,7 +3,9 @@
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import URLPattern, get_resolver
-from rest_framework.test import APIClient
+from rest_framework.response import Response
+from rest_framework.test import APIClient, force_authenticate
+from rest_framework.views import APIView
 
 from campaigns import access
 from campaigns.models import Membership
@@ -73,10 +75,6 @@ def test_every_view_says_who_may_come_in(path, callback):
 
 
 def test_a_view_that_does_not_say_lets_nobody_in(rf, admin_user):
-    from rest_framework.response import Response
-    from rest_framework.test import force_authenticate
-    from rest_framework.views import APIView
-
     class Forgotten(APIView):
         def get(self, request):
             return Response("secret")
