@@ -7,6 +7,7 @@ a mark such as 50.00 has a definite right side.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -183,9 +184,11 @@ class ProductScores(Scores):
     def __init__(self, wishes: Sequence[Wish], told: Told, texts: Sequence[str]) -> None:
         self.told, self.keywords = told, [sorted(wish.keywords) for wish in wishes]
         self.cosine = np.zeros((len(wishes), told.leads), np.float32)
-        for number, wish in enumerate(wishes):
-            if wish.vector is not None and len(told.lead):
-                self.cosine[number, told.lead] = told.vectors @ wish.vector
+        # a candidate without a word is like nothing
+        nothing = np.zeros(told.vectors.shape[1], np.float32)
+        asked = [nothing if wish.vector is None else wish.vector for wish in wishes]
+        if asked:
+            self.cosine[:, told.lead] = np.stack(asked) @ told.vectors.T
         names = sorted({keyword for keywords in self.keywords for keyword in keywords})
         place = {name: number for number, name in enumerate(names)}
         self.found = _spoken(names, texts)
@@ -218,11 +221,17 @@ class ProductScores(Scores):
 def _spoken(names: Sequence[str], texts: Sequence[str]) -> Mask:
     """Which names occur in which texts, as whole words in a row."""
     found = np.zeros((len(names), len(texts)), np.bool_)
-    told = [" ".join(WORD.findall(name)) for name in names]
+    # by their first word, so that a text is asked only for names that may occur in it
+    by_first: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for row, name in enumerate(names):
+        if spelled := WORD.findall(name):
+            by_first[spelled[0]].append((row, " ".join(spelled)))
     for column, text in enumerate(texts):
-        spoken = f" {' '.join(WORD.findall(likeness.plain(text)))} "
-        for row, name in enumerate(told):
-            found[row, column] = bool(name) and f" {name} " in spoken
+        spoken = WORD.findall(text.casefold())
+        whole = f" {' '.join(spoken)} "
+        for first in by_first.keys() & set(spoken):
+            for row, name in by_first[first]:
+                found[row, column] = name == first or f" {name} " in whole
     return found
 
 

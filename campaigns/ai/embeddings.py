@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import Q
 from numpy.typing import NDArray
@@ -240,17 +241,63 @@ def matrix(
     the real run will see. Two queries.
     """
     ours = with_model or embedder()
-    ids, vectors = [], []
     kept = rows.filter(embedding_model=ours.model, embedding__isnull=False)
-    for pk, vector in kept.order_by("pk").values_list("pk", "embedding"):
-        ids.append(pk)
-        vectors.append(np.asarray(vector, np.float32))
+    ids, vectors = _stored(kept.order_by("pk"))
     missing = list(rows.filter(Q(embedding=None) | ~Q(embedding_model=ours.model)))
-    embedded = ours.embed([text(row) for row in missing])
-    for row, found in zip(missing, embedded, strict=True):
-        if found is not None:
-            ids.append(row.pk)
-            vectors.append(found)
-    if not ids:
-        return np.zeros(0, np.int64), np.zeros((0, EMBEDDING_DIMENSIONS), np.float32)
-    return np.array(ids, np.int64), np.stack(vectors)
+    embedded = zip(missing, ours.embed([text(row) for row in missing]), strict=True)
+    new = [(row.pk, vector) for row, vector in embedded if vector is not None]
+    if not new:
+        return ids, vectors
+    return (
+        np.concatenate([ids, np.array([pk for pk, _ in new], np.int64)]),
+        np.concatenate([vectors, np.stack([vector for _, vector in new])]),
+    )
+
+
+# A row of COPY (FORMAT BINARY): the number of columns, then each with its length before it. A
+# vector is its dimension, two bytes unused, and its numbers.
+_ROW = np.dtype(
+    [
+        ("columns", ">i2"),
+        ("id_bytes", ">i4"),
+        ("id", ">i8"),
+        ("vector_bytes", ">i4"),
+        ("dimension", ">i2"),
+        ("unused", ">i2"),
+        ("vector", ">f4", EMBEDDING_DIMENSIONS),
+    ]
+)
+_HEADER_BYTES, _TRAILER_BYTES = 19, 2
+_BYTES_AT_ONCE = 64 * 2**20
+
+
+def _stored(rows: models.QuerySet) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Ids and vectors as the database has them: binary, since their spelling takes ten times
+    as long to read.
+    """
+    ids, vectors = [np.zeros(0, np.int64)], [np.zeros((0, EMBEDDING_DIMENSIONS), np.float32)]
+    try:
+        sql, params = rows.values_list("pk", "embedding").query.sql_with_params()
+    except EmptyResultSet:  # Django knows without asking: pk in an empty list
+        return ids[0], vectors[0]
+    postgres: Any = connection.ops
+
+    def read(buffer: bytearray) -> None:
+        whole = len(buffer) // _ROW.itemsize
+        told = np.frombuffer(buffer, _ROW, whole)
+        ids.append(told["id"].astype(np.int64))
+        vectors.append(told["vector"].astype(np.float32))
+        del told  # or the buffer cannot be shortened
+        del buffer[: whole * _ROW.itemsize]
+
+    waiting = bytearray()
+    with connection.cursor() as cursor:
+        asked = postgres.compose_sql(sql, params)
+        with cursor.copy(f"COPY ({asked}) TO STDOUT (FORMAT BINARY)") as copy:
+            for number, piece in enumerate(copy):
+                waiting += bytes(piece)[_HEADER_BYTES:] if number == 0 else piece
+                if len(waiting) > _BYTES_AT_ONCE:
+                    read(waiting)
+    del waiting[-_TRAILER_BYTES:]
+    read(waiting)
+    return np.concatenate(ids), np.concatenate(vectors)
