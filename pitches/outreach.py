@@ -20,6 +20,9 @@ from pitches.following_up import MovedOn
 from pitches.models import Pitch
 
 
+TITLES = {"outreach": "New pitches and first messages", "follow_up": "Follow-ups"}
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What would happen, at which moment it was asked, and on which ground."""
@@ -28,13 +31,12 @@ class Plan:
     now: datetime
     decisions: list[Decision]
     ground: Field
-    moves: list[str] = field(default_factory=list)
+    # Pitches that end in silence: the lead's name by the id of the task that says so.
+    moves: dict[int, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        return {"outreach": "New pitches and first messages", "follow_up": "Follow- ups"}[
-            self.kind
-        ]
+        return TITLES[self.kind]
 
     def report(self) -> dict[str, Any]:
         """The object that ``--json`` prints and the API answers."""
@@ -82,9 +84,8 @@ def plan_follow_ups(
     campaigns = pitching.campaigns_to_plan(campaign)
     rows = following_up.plan(campaign=campaign, now=now)
     ground = replace(pitching.field_of(campaigns), messages=len(rows))
-    moves = [
-        task.pitch.lead.name for task in following_up.due_to_move_on(campaign=campaign, now=now)
-    ]
+    due = following_up.due_to_move_on(campaign=campaign, now=now)
+    moves = {task.pk: task.pitch.lead.name for task in due}
     return Plan("follow_up", now, rows[:most] if most else rows, ground, moves)
 
 
@@ -107,16 +108,16 @@ def carry_out(planned: Plan, *, now: datetime | None = None, send: bool = True) 
     """
     moment = now or planned.now
     done = Carried()
+    pitching.let_go(now=moment)
     done.pitched = pitching.carry_out(planned.decisions, now=moment)
     done.queued = outbox.carry_out(planned.decisions, now=moment)
     _let_out_by_policy(planned, done, now=moment)
     if planned.kind == "follow_up":
-        tasks = following_up.due_to_move_on(now=moment)
-        done.moved_on = following_up.move_on(
-            [t for t in tasks if t.pitch.lead.name in planned.moves], now=moment
-        )
+        due = following_up.due_to_move_on(now=moment)
+        tasks = [task for task in due if task.pk in planned.moves]
+        done.moved_on = following_up.move_on(tasks, now=moment)
     if send:
-        done.sending = outbox.send_due(now=moment)
+        done.sending = outbox.send_due(now=moment, only=done.queued.messages)
     return done
 
 
@@ -137,4 +138,5 @@ def _let_out_by_policy(planned: Plan, done: Carried, *, now: datetime) -> None:
         fresh = [m for m in outbox.first_messages(None) if m.approved_policy]
         queued = outbox.carry_out(outbox.plan(fresh, now=now), now=now)
         done.queued.done += queued.done
+        done.queued.messages += queued.messages
         done.queued.changed |= queued.changed
