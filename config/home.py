@@ -64,7 +64,7 @@ def _machinery(user: Any) -> list[Card]:
     silence = beats.silence()
     if silence is None or silence > SILENT_SECONDS:
         said = "has not been heard yet" if silence is None else f"is silent for {silence:.0f} s"
-        line = f"The worker {said}. Mail is neither sent nor read until it runs (`make run`)."
+        line = f"The worker {said}. Mail is neither sent nor read until it runs: make run."
         state = Figure("workers silent", 1, rows_at(TickRun, {}), "bad")
     else:
         line, state = "The worker is at work.", None

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 # One palette: grey, one quiet blue-green for what can be clicked, and the four colors that mean
 # something (see config.desk).
@@ -36,6 +36,10 @@ def stylesheet(request: HttpRequest) -> str:
 
 def script(request: HttpRequest) -> str:
     return static("overture/desk.js")
+
+
+def mark(request: HttpRequest) -> str:
+    return static("overture/mark.svg")
 
 
 def mode(request: HttpRequest) -> list[str]:
@@ -70,6 +74,7 @@ def entry(title: str, icon: str, model: str, query: str = "", **more: Any) -> di
         "icon": icon,
         "link": _at(f"admin:{app}_{name}_changelist", query),
         "permission": may_view(model),
+        "active": _is_here(f"admin:{app}_{name}_changelist"),
         **more,
     }
 
@@ -81,8 +86,24 @@ def page(title: str, icon: str, url: str, permission: Any, **more: Any) -> dict[
         "icon": icon,
         "link": reverse_lazy(url),
         "permission": permission,
+        "active": _is_here(url),
         **more,
     }
+
+
+# Pages of their own whose addresses begin like those of a list.
+OWN_PAGES = ("admin:pitches_plan", "admin:pitches_captured")
+
+
+def _is_here(name: str) -> Callable[[HttpRequest], bool]:
+    """Whether the page shown belongs to this line, and to none that is more exact."""
+
+    def active(request: HttpRequest) -> bool:
+        others = (reverse(other) for other in OWN_PAGES if other != name)
+        here = request.path.startswith(reverse(name))
+        return here and not any(request.path.startswith(other) for other in others)
+
+    return active
 
 
 def _at(name: str, query: str) -> Any:
@@ -199,6 +220,7 @@ def unfold(brand: str) -> dict[str, Any]:
         "SITE_HEADER": brand,
         "SITE_SYMBOL": "outgoing_mail",
         "SITE_URL": None,
+        "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": mark}],
         "SHOW_HISTORY": True,
         "SHOW_VIEW_ON_SITE": False,
         "SHOW_BACK_BUTTON": False,

@@ -118,7 +118,8 @@ class LeadAdmin(Kept, WordSearch, Page):
                     ("organization", "contacts"),
                     ("url", "website"),
                     ("score", "quality"),
-                    ("tier", "segment", "segment_is_manual"),
+                    ("tier", "segment"),
+                    "segment_is_manual",
                 )
             },
         ),

@@ -79,8 +79,7 @@ class PitchAdmin(WordSearch, Ledger):
             return redirect(reverse("admin:pitches_pitch_changelist"))
         context = {
             **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": f"{pitch.lead}",
+            "title": f"Pitch to {pitch.address.contact}, {pitch.lead}",
             "pitch": pitch,
             "now": timezone.now(),
             "moments": story.moments(pitch),

@@ -139,7 +139,7 @@ def lists(planned: Plan) -> Lists:
         sends=sorted(by_verdict[Verdict.SEND], key=lambda row: (row.send_at, row.key)),
         drafts=by_verdict[Verdict.PITCH],
         groups=sorted(groups.values(), key=lambda group: -len(group.rows)),
-        moves=planned.moves,
+        moves=list(planned.moves.values()),
     )
 
 

@@ -89,9 +89,9 @@ class ReviewTaskAdmin(Ledger):
     def whose(self, task: ReviewTask) -> str:
         return f"{task.campaign} · {task.campaign.client}" if task.campaign else "-"
 
-    @display(description="risk", ordering="risk", label={"urgent": "danger", "": "success"})
-    def colored_risk(self, task: ReviewTask) -> tuple[str, str] | str:
-        return ("urgent", "urgent") if task.risk else "-"
+    @display(description="risk", ordering="risk", label={"urgent": "danger"})
+    def colored_risk(self, task: ReviewTask) -> str | None:
+        return "urgent" if is_urgent(task) else None
 
     @display(description="waiting since", ordering="created_at")
     def age(self, task: ReviewTask) -> Any:
@@ -143,7 +143,6 @@ class ReviewTaskAdmin(Ledger):
         context = {
             **self.admin_site.each_context(request),
             "title": f"{'Approve' if is_approval else 'Reject'} {len(rows)}",
-            "opts": self.opts,
             "tasks": [(task, title_of(task)) for task in rows],
             "chosen": ACTION_CHECKBOX_NAME,
             "action": action,
@@ -192,9 +191,9 @@ class ReviewTaskAdmin(Ledger):
         context = {
             **self.admin_site.each_context(request),
             **task_pages.of_task(task, now=now, chosen=request.GET.getlist("draft")),
-            "opts": self.opts,
             "title": title_of(task),
             "task": task,
+            "is_urgent": is_urgent(task),
             "now": now,
             "may_decide": self.has_decide_permission(request) and task.is_open,
             "following": self._url(request, following),
@@ -325,13 +324,17 @@ class ReviewTaskAdmin(Ledger):
         return f"{url}?{request.GET.get('_changelist_filters') or 'status__exact=open'}"
 
 
+def is_urgent(task: ReviewTask) -> bool:
+    return bool((task.match and task.match.urgent) or (task.pitch and task.pitch.urgent))
+
+
 def title_of(task: ReviewTask) -> str:
     """What a task asks, in the fewest words."""
     if task.match_id:
         return f"{task.match.candidate} → {task.match.lead}"
     if task.pitch_id:
         person = task.pitch.address.contact
-        return f"{task.message or 'Pitch'} to {person}, {task.pitch.lead}"
+        return f"Pitch to {person}, {task.pitch.lead}"
     return str(task.incoming or task.lead or task)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Prefetch
 from django.urls import reverse
 
+from campaigns.models import Step
 from pitches.decisions import Reason
 from pitches.models import (
     FollowUpTask,
@@ -77,7 +79,9 @@ def moments(pitch: Pitch) -> list[Moment]:
     """What happened, oldest first, and then what is to come, soonest first."""
     found = [Moment(pitch.created_at, "Pitch made", detail=_made_of(pitch))]
     found += [moment for task in pitch.review_tasks.all() if (moment := _decision(task))]
-    found += [_message(message) for message in pitch.messages.all()]
+    canceled = [m for m in pitch.messages.all() if m.status == Message.Status.CANCELED]
+    found += [_message(m) for m in pitch.messages.all() if m not in canceled]
+    found += _canceled(pitch, canceled)
     found += [_answer(incoming) for incoming in pitch.incoming_messages.all()]
     found += [m for task in pitch.follow_up_tasks.all() if (m := _task(task, pitch))]
     if pitch.ended_at:
@@ -117,15 +121,35 @@ def _decision(task: ReviewTask) -> Moment | None:
     return Moment(task.decided_at, title, tone, task.reason, url=url)
 
 
+def _canceled(pitch: Pitch, messages: list[Message]) -> list[Moment]:
+    """Steps that were canceled together, in one entry for each reason."""
+    by_reason: dict[str, list[Message]] = defaultdict(list)
+    for message in messages:
+        by_reason[message.canceled_reason].append(message)
+    return [
+        Moment(
+            pitch.ended_at or rows[0].created_at,
+            f"Canceled: {', '.join(step_name(row.step) for row in rows)}",
+            "",
+            reason,
+        )
+        for reason, rows in by_reason.items()
+    ]
+
+
+def step_name(step: Step | None) -> str:
+    """A step as a person says it."""
+    return step.name.replace("_", " ") if step else "answer"
+
+
 def _message(message: Message) -> Moment:
-    name = message.step.name if message.step else "Answer"
+    name = step_name(message.step).capitalize()
     state = message.get_status_display().lower()
     is_ahead = message.status in Message.BEFORE_HANDING
     at = {
         Message.Status.QUEUED: message.send_at,
         Message.Status.DRAFT: None,
         Message.Status.APPROVED: message.hold_until,
-        Message.Status.CANCELED: message.pitch.ended_at or message.created_at,
     }.get(
         Message.Status(message.status),
         message.sent_at or message.handed_at or message.created_at,
@@ -145,8 +169,6 @@ def _message(message: Message) -> Moment:
 def _why(message: Message) -> str:
     """Why a message stands where it stands."""
     told = []
-    if message.status == Message.Status.CANCELED:
-        told.append(message.canceled_reason)
     if message.hold_reason and message.status in Message.BEFORE_HANDING:
         told.append(f"held: {held_because(message.hold_reason)}")
     if message.last_error and message.status != Message.Status.SENT:
@@ -178,14 +200,16 @@ def _answer(incoming: IncomingMessage) -> Moment:
 
 
 def _task(task: FollowUpTask, pitch: Pitch) -> Moment | None:
-    """A planned step; one whose message tells its own story is left to that."""
-    if task.canceled_at:
-        return Moment(task.canceled_at, f"{task.step.name} canceled", "bad", task.reason)
-    if task.done_at:
+    """A planned step; what became of it is told by its message, where there is one."""
+    has_message = any(message.step_id == task.step_id for message in pitch.messages.all())
+    name = step_name(task.step).capitalize()
+    if task.canceled_at and not has_message:
+        return Moment(task.canceled_at, f"{name} canceled", "", task.reason)
+    if task.canceled_at or task.done_at:
         return None
     return Moment(
         task.due_at,
-        f"{task.step.name} falls due",
+        f"{name} falls due",
         "",
         "unless they answer before",
         is_ahead=True,

@@ -103,15 +103,15 @@ def of_match(pk: int, *, now: datetime) -> MatchPage:
 
 
 def parts_of(match: Match) -> list[Part]:
-    """The parts of a score. They add up to it; a last line says what nothing explains."""
+    """The parts of a score, the largest first. They add up to it; a last line says what
+    nothing explains.
+    """
     found = [(name, _number(value)) for name, value in match.parts.items()]
+    found.sort(key=lambda part: (-part[1], part[0]))
     rest = match.score - sum((points for _, points in found), Decimal(0))
     if rest:
-        found.append(("not explained", rest))
-    return [
-        Part(name.replace("_", " "), points, min(100, max(0, round(points))))
-        for name, points in found
-    ]
+        found.append(("not_explained", rest))
+    return [Part(name, points, min(100, max(0, round(points)))) for name, points in found]
 
 
 def _number(value: Any) -> Decimal:

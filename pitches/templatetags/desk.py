@@ -19,6 +19,13 @@ _GAPS = re.compile(
 
 
 @register.filter
+def named(key: str) -> str:
+    """A step's or a score part's key as a person says it: ``follow_up_1`` is "Follow up 1"."""
+    words = key.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+@register.filter
 def marked(text: str) -> SafeString:
     """The text escaped, with missing values and placeholders in red where they stand."""
     pieces: list[tuple[str | SafeString]] = []

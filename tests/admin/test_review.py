@@ -125,7 +125,7 @@ def test_a_match_shows_its_score_part_by_part_and_both_sides(staff, match_task):
 def test_a_part_nobody_explained_is_said(staff, match_task):
     Match.objects.update(parts={"industry_1": "40.00"})
     page = staff.get(page_of(match_task)).context["about_match"]
-    assert [(p.label, str(p.points)) for p in page.parts][-1] == ("not explained", "22.50")
+    assert [(p.label, str(p.points)) for p in page.parts][-1] == ("not_explained", "22.50")
 
 
 @pytest.mark.req("S003-005")

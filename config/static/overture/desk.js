@@ -161,6 +161,20 @@
     form.dataset.sent = "yes";
   });
 
+  // The tone of the first message is the tone of the thread, until somebody chooses otherwise.
+  document.addEventListener("change", function (event) {
+    var radio = event.target.closest("input[data-tone]");
+    if (!radio) return;
+    if (!radio.hasAttribute("data-leads")) {
+      radio.form.dataset["touched" + radio.name.replace(/\D/g, "")] = "yes";
+      return;
+    }
+    document.querySelectorAll("input[data-tone]").forEach(function (other) {
+      var touched = radio.form.dataset["touched" + other.name.replace(/\D/g, "")];
+      if (other.dataset.tone === radio.dataset.tone && !touched) other.checked = true;
+    });
+  });
+
   // Choose all rows of a list at once, and show how many are chosen.
   document.addEventListener("change", function (event) {
     var all = event.target.closest("[data-all]");

@@ -1,0 +1,1 @@
+"""How times are written on every screen (FORMAT_MODULE_PATH)."""
