@@ -63,6 +63,10 @@ class Reason(models.TextChoices):
         "This person answered; the thread is open until {until}.",
     )
     STOPPED = "stopped", "Stopped for this {scope}: {cause}."
+    OTHER_MODE = (
+        "other_mode",
+        "It was written for send mode {written_for}, and that is not the present one.",
+    )
     NOT_ON_ALLOWLIST = (
         "not_on_allowlist",
         "Only addresses on the allow-list are written to in this send mode.",
@@ -233,9 +237,10 @@ class Field:
 
 @dataclass(slots=True)
 class Outcome:
-    """What carrying out a plan did: keys done, and what had changed under the rest."""
+    """What carrying out a plan did: keys done, messages queued (ids), what had changed."""
 
     done: list[str] = field(default_factory=list)
+    messages: list[int] = field(default_factory=list)
     changed: dict[str, str] = field(default_factory=dict)
 
 

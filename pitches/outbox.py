@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -154,6 +154,7 @@ def carry_out(decisions: Iterable[Decision], *, now: datetime) -> Outcome:
             else:
                 times[pk] = row.send_at
                 outcome.done.append(row.key)
+                outcome.messages.append(pk)
         _queue(times)
         _note_holds([row for row in rows if row.verdict == Verdict.HOLD])
     return outcome
@@ -214,21 +215,25 @@ def send_due(
     beat: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
     channel_of: Callable[[Sender], Channel] | None = None,
+    only: Collection[int] | None = None,
 ) -> Sent:
     """Work through what has come due, for at most ``seconds`` (default: a tick's length).
 
-    ``now`` moves on with the monotonic clock while this works. Running it twice, at once or
-    late does no harm: every message is claimed with a lease first.
+    ``now`` moves on with the monotonic clock while this works. ``only`` names the messages (by
+    id) to look at. Each is taken up once. Running it twice, at once or late does no harm: every
+    message is claimed with a lease first.
     """
     began, report = time.monotonic(), Sent()
+    seen: list[int] = []
     most = settings.TICK_SECONDS if seconds is None else seconds
     with ExitStack() as stack:
         open_channels: dict[int, Channel] = {}
         while (elapsed := time.monotonic() - began) < most and not stop():
             at = now + timedelta(seconds=int(elapsed))
-            message = _claim(at)
+            message = _claim(at, seen=seen, only=only)
             if message is None:
                 break
+            seen.append(message.pk)
             beat()
             if message.sender_id not in open_channels:
                 channel = (channel_of or _channel_of)(message.sender)
@@ -249,7 +254,8 @@ SET status = 'claimed', lease_owner = %(owner)s, claims = claims + 1,
     leased_until = clock_timestamp() + make_interval(secs => %(lease)s)
 WHERE id = (
     SELECT id FROM pitches_message
-    WHERE status = 'queued' AND send_at <= %(now)s
+    WHERE status = 'queued' AND send_at <= %(now)s AND id <> ALL(%(seen)s)
+      AND (%(only)s::bigint[] IS NULL OR id = ANY(%(only)s))
     ORDER BY send_at, id
     FOR UPDATE SKIP LOCKED
     LIMIT 1
@@ -258,11 +264,19 @@ RETURNING id
 """
 
 
-def _claim(now: datetime) -> Message | None:
+def _claim(
+    now: datetime, *, seen: Sequence[int] = (), only: Collection[int] | None = None
+) -> Message | None:
     """Take the next due message for ourselves, by the database's clock (REL-2)."""
-    owner = uuid.uuid4()
+    wanted = {
+        "owner": uuid.uuid4(),
+        "lease": settings.CLAIM_LEASE,
+        "now": now,
+        "seen": list(seen),
+        "only": None if only is None else list(only),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, {"owner": owner, "lease": settings.CLAIM_LEASE, "now": now})
+        cursor.execute(CLAIM, wanted)
         row = cursor.fetchone()
     if row is None:
         return None
@@ -312,8 +326,7 @@ def _read_inbox(sender: Sender, *, now: datetime) -> None:
 
     An answer that lies there must stop what we are about to send.
     """
-    began = sender.inbox_read_began_at
-    if began is not None and abs(now - began) < rules.INBOX_FRESH:
+    if rules.inbox_is_fresh(sender, now=now):
         return
     try:
         inbox.read(sender, now=now)
@@ -403,16 +416,11 @@ def _mine(message: Message) -> Message:
     ).first()
     if fresh is None:
         raise Held(Reason.LEASE_LOST)
-    if fresh.send_mode != situations.mode():
-        raise Held(
-            Reason.NOT_ON_ALLOWLIST, sentence=f"it was written for {fresh.send_mode} mode"
-        )
     return fresh
 
 
 def _inbox_is_fresh(sender: Sender, *, now: datetime) -> None:
-    began = sender.inbox_read_began_at
-    if began is None or abs(now - began) > rules.INBOX_FRESH:
+    if not rules.inbox_is_fresh(sender, now=now):
         sentence = Reason.INBOX_NOT_READ.label.format(
             sender=sender.address, cause="the read is too old"
         )
@@ -507,14 +515,15 @@ def _begin(pitch: Pitch, *, now: datetime) -> None:
     pitch_sent.send(sender=Pitch, pitch=pitch)
     if pitch.status != Pitch.Status.ACTIVE:
         return
-    later = Step.objects.filter(sequence=pitch.sequence_id, number__gt=0)
-    FollowUpTask.objects.bulk_create(
-        [
-            FollowUpTask(pitch=pitch, step=step, due_at=now + timedelta(hours=step.delay_hours))
-            for step in later
-        ],
-        ignore_conflicts=True,
-    )
+    tasks = [
+        FollowUpTask(pitch=pitch, step=step, due_at=now + timedelta(hours=step.delay_hours))
+        for step in Step.objects.filter(sequence=pitch.sequence_id, number__gt=0)
+    ]
+    FollowUpTask.objects.bulk_create(tasks, ignore_conflicts=True)
+    for task in tasks:
+        if task.step.useful_hours is not None:
+            expires_at = task.due_at + timedelta(hours=task.step.useful_hours)
+            pitch.messages.filter(step=task.step).update(expires_at=expires_at)
 
 
 def _end_if_nothing_is_left(pitch: Pitch, *, now: datetime) -> None:

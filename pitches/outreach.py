@@ -19,7 +19,6 @@ from pitches.decisions import Decision, Field, Outcome, Verdict
 from pitches.following_up import MovedOn
 from pitches.models import Pitch
 
-
 TITLES = {"outreach": "New pitches and first messages", "follow_up": "Follow-ups"}
 
 

@@ -526,6 +526,22 @@ def _ask_for_review(messages: list[Message]) -> None:
 # -- when somebody named in a pitch is no longer to be pitched -------------------------------
 
 
+def let_go(*, now: datetime) -> int:
+    """Take out of open pitches whoever is no longer active; answers how many pitches that were.
+
+    Asked before every run, so that it does not matter at which door somebody was placed.
+    """
+    gone = Candidate.objects.exclude(status=Candidate.Status.ACTIVE).filter(
+        matches__status=Match.Status.PITCHED, matches__pitch__status__in=Pitch.OPEN
+    )
+    return sum(
+        candidate_left(
+            candidate, reason=f"is {candidate.get_status_display().lower()}", now=now
+        )
+        for candidate in gone.distinct().defer("embedding")
+    )
+
+
 def candidate_left(candidate: Candidate, *, reason: str, now: datetime) -> int:
     """Somebody was placed, paused or withdrawn: nothing that names them goes out any more.
 

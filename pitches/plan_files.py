@@ -78,7 +78,7 @@ def read(path: Path) -> Plan:
         now=datetime.fromisoformat(content["now"]),
         decisions=[_decision(row) for row in content["decisions"]],
         ground=Field(**content["ground"]),
-        moves=content["moves"],
+        moves={int(task): lead for task, lead in content["moves"].items()},
     )
 
 

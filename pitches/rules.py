@@ -264,6 +264,14 @@ def person_is_not_in_conversation(s: Situation, moment: datetime) -> Objection |
     return Objection(Reason.IN_CONVERSATION, until, {"until": until})
 
 
+def it_was_written_for_this_mode(s: Situation, moment: datetime) -> Objection | None:
+    """What was rehearsed is never sent for real, nor the reverse."""
+    assert s.message is not None
+    if s.message.send_mode == s.mode:
+        return None
+    return Objection(Reason.OTHER_MODE, None, {"written_for": s.message.send_mode})
+
+
 def send_mode_allows_it(s: Situation, moment: datetime) -> Objection | None:
     return None if s.on_allowlist else Objection(Reason.NOT_ON_ALLOWLIST, None)
 
@@ -297,6 +305,12 @@ def channel_sends_by_itself(s: Situation, moment: datetime) -> Objection | None:
     return Objection(
         Reason.CHANNEL_NOT_READY, None, {"channel": s.message.get_channel_display()}
     )
+
+
+def inbox_is_fresh(sender: Sender, *, now: datetime) -> bool:
+    """Whether a complete read of the inbox began within the last 60 seconds (REL-17)."""
+    began = sender.inbox_read_began_at
+    return began is not None and timedelta(0) <= now - began <= INBOX_FRESH
 
 
 def inbox_is_not_blind(s: Situation, moment: datetime) -> Objection | None:
@@ -487,6 +501,7 @@ FOR_A_MESSAGE: tuple[Rule, ...] = (
     sender_is_active,
     sender_is_set_up,
     channel_sends_by_itself,
+    it_was_written_for_this_mode,
     send_mode_allows_it,
     text_was_approved,
     text_is_what_was_approved,

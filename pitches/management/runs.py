@@ -114,7 +114,7 @@ class RunCommand(BaseCommand):
                 self.stdout.write(row_line(row))
         for line in hold_lines(plan.decisions):
             self.stdout.write(line)
-        for lead in plan.moves:
+        for lead in plan.moves.values():
             self.stdout.write(f"move on  {lead}: nobody answered")
         if options["plan"]:
             self.stdout.write(

@@ -759,3 +759,41 @@ def test_a_plan_takes_as_many_queries_for_twenty_leads_as_for_one(
         desk.match()
     desk.run(most=10)
     assert queries() == few
+
+
+@pytest.mark.req("S003-049")
+def test_who_was_paused_at_any_door_is_out_of_the_next_run(desk):
+    lead = desk.lead()
+    leaving = desk.match(lead, score=80)
+    desk.match(lead, score=60)
+    desk.run()
+    desk.approve_all()
+    Candidate.objects.filter(pk=leaving.candidate_id).update(status="placed")
+    decision = only(outbox.plan(outbox.first_messages(None), now=MONDAY))
+    assert decision.reason == Reason.CANDIDATE_LEFT
+    assert desk.run().sending.sent == 0
+    assert ReviewTask.objects.filter(status="open", kind="message").count() == 1
+    assert list(Pitch.objects.get().matches.exclude(pk=leaving.pk)) != []
+
+
+def test_a_rehearsed_message_never_goes_out_in_another_mode(desk, settings):
+    desk.match()
+    desk.run()
+    desk.approve_all()
+    desk.sender.smtp_host = "127.0.0.1"
+    desk.sender.save()
+    settings.SEND_MODE, settings.POSTAL_ADDRESS = "live", "1 Example Street"
+    decision = only(outbox.plan(outbox.first_messages(None), now=MONDAY))
+    assert decision.reason == Reason.OTHER_MODE
+
+
+def test_a_run_sends_only_what_it_queued_itself(desk):
+    desk.match()
+    desk.run()
+    desk.approve_all()
+    outbox.carry_out(outbox.plan(outbox.first_messages(None), now=MONDAY), now=MONDAY)
+    assert outbox.send_due(now=MONDAY, only=[]).sent == 0
+    other = outreach.plan(now=MONDAY)
+    other.decisions.clear()
+    assert outreach.carry_out(other).sending.sent == 0
+    assert outbox.send_due(now=MONDAY).sent == 1

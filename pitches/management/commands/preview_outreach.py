@@ -72,7 +72,7 @@ def _as_text(plans: list[Plan]) -> str:
         lines += [plan.title, totals_line(plan.report()["totals"])]
         lines += [row_line(row) for row in plan.decisions]
         lines += hold_lines(plan.decisions)
-        lines += [f"move on  {lead}: nobody answered" for lead in plan.moves]
+        lines += [f"move on  {lead}: nobody answered" for lead in plan.moves.values()]
         lines.append("")
     return "\n".join(lines)
 
