@@ -761,7 +761,6 @@ def test_a_plan_takes_as_many_queries_for_twenty_leads_as_for_one(
     assert queries() == few
 
 
-@pytest.mark.req("S003-049")
 def test_who_was_paused_at_any_door_is_out_of_the_next_run(desk):
     lead = desk.lead()
     leaving = desk.match(lead, score=80)
