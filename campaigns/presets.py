@@ -146,7 +146,7 @@ def _install_texts() -> int:
     for row in rows:
         newest[row.key, row.tone] = row
         known.add((row.key, row.tone, row.subject, row.body))
-    made = []
+    made: list[PitchTemplate] = []
     for text in shipped_texts():
         if (text.key, text.tone, text.subject, text.body) in known:
             continue

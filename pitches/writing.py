@@ -49,14 +49,14 @@ def write(messages: Iterable[Message], *, now: datetime) -> None:
     keeps the others from being written.
     """
     rows = _fetch([message.pk for message in messages])
-    texts_by_key = presets.templates(row.step.template_key for row in rows)
+    texts_by_key = presets.templates(_key(row) for row in rows)
     subjects = _thread_subjects(rows)
     values: dict[int, context.Values] = {}
     made: list[Variant] = []
     for row in rows:
         if row.pitch_id not in values:
             values[row.pitch_id] = context.of_pitch(row.pitch, row.sender, now=now)
-        by_tone = texts_by_key.get(row.step.template_key, {})
+        by_tone = texts_by_key.get(_key(row), {})
         drafts = _drafts(row, by_tone, values[row.pitch_id], subjects)
         made += drafts or [_without_template(row)]
     Variant.objects.bulk_create(made)
@@ -182,9 +182,12 @@ def _draft(
     )
 
 
+def _key(message: Message) -> str:
+    return message.step.template_key if message.step else ""
+
+
 def _without_template(message: Message) -> Variant:
-    assert message.step is not None
-    error = presets.MissingTemplate([message.step.template_key])
+    error = presets.MissingTemplate([_key(message)])
     return Variant(
         message=message,
         number=1,
