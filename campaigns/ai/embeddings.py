@@ -205,7 +205,7 @@ def embed_missing(
     while batch := list(missing.filter(pk__gt=after)[:at_once]):
         after = batch[-1].pk
         vectors = ours.embed([text(row) for row in batch])
-        stored += _store(
+        stored += store(
             rows.model,
             {row.pk: vector for row, vector in zip(batch, vectors, strict=True)},
             model=ours.model,
@@ -213,7 +213,8 @@ def embed_missing(
     return stored
 
 
-def _store(table: type[models.Model], vectors: dict[int, Vector | None], *, model: str) -> int:
+def store(table: type[models.Model], vectors: dict[int, Vector | None], *, model: str) -> int:
+    """Write vectors of `model` to rows of a table, by id; answer how many. One query."""
     known = {pk: vector for pk, vector in vectors.items() if vector is not None}
     if not known:
         return 0
