@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
+from campaigns.import_views import CandidateImport
 from campaigns.models import (
     AIUsage,
     Angle,
@@ -36,6 +37,7 @@ from config.desk import (
     WordSearch,
     status_of,
 )
+from config.import_page import WithImport
 
 
 class MembershipRows(Rows):
@@ -189,7 +191,8 @@ class CandidateFactRows(Rows):
 
 
 @admin.register(Candidate)
-class CandidateAdmin(Kept, WordSearch, Page):
+class CandidateAdmin(WithImport, Kept, WordSearch, Page):
+    import_page = CandidateImport
     list_display = ("name", "headline", "client", "kind", "colored_status", "starts_on")
     list_filter = ("status", "kind", "visa", ("client", RelatedDropdownFilter))
     list_select_related = ("client",)

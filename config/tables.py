@@ -319,18 +319,17 @@ def _fill(table: Table, records: Iterator[_Record], lines: list[str], delimiter:
 
 
 def _swallowed(record: _Record, table: Table, lines: list[str], delimiter: str) -> bool:
-    """Whether a stray quote made several lines one row."""
-    width = len(table.columns)
-    if record.lines > 1 and len(record.cells) != width:
-        return True
+    """Whether a stray quote made several lines one row, or ran to the end of the file."""
     last = record.line + record.lines - 1
-    if last != len(lines) or '"' not in lines[record.line - 1]:
+    if record.lines == 1 and (last != len(lines) or '"' not in lines[-1]):
         return False
+    if record.lines > 1 and len(record.cells) != len(table.columns):
+        return True
     own = lines[record.line - 1 : last]
     try:
         list(csv.reader(own, delimiter=delimiter, strict=True))
     except csv.Error as e:
-        return "end of data" in str(e)
+        return record.lines > 1 or "end of data" in str(e)
     return False
 
 

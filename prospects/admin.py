@@ -16,6 +16,8 @@ from config.desk import (
     WordSearch,
     status_of,
 )
+from config.import_page import WithImport
+from prospects.import_views import LeadImport
 from prospects.models import (
     Assessment,
     Contact,
@@ -94,7 +96,8 @@ class ContentRows(LedgerRows):
 
 
 @admin.register(Lead)
-class LeadAdmin(Kept, WordSearch, Page):
+class LeadAdmin(WithImport, Kept, WordSearch, Page):
+    import_page = LeadImport
     list_display = ("name", "kind", "organization", "score", "tier", "segment", "last_seen_at")
     list_filter = (
         "kind",
