@@ -55,10 +55,14 @@ class Window:
         return None
 
     def _spans(self, day: date, tz: ZoneInfo) -> Iterator[tuple[datetime, datetime]]:
-        """The open spans of a day, as instants: a clock change inside it is counted in."""
-        closes = _instant(day, self.closes, tz)
+        """The open spans of a day, as instants: a clock change inside it is counted in.
+
+        Where a clock change makes a time happen twice or not at all the span is the shorter
+        one, so that the clock on the recipient's wall never shows a closed hour.
+        """
+        closes = min(_instants(day, self.closes, tz))
         for start in sorted(self.slots) or [self.opens]:
-            begins = _instant(day, max(start, self.opens), tz)
+            begins = max(_instants(day, max(start, self.opens), tz))
             if begins < closes:
                 yield begins, closes
 
@@ -78,13 +82,13 @@ def _days_from(first: date) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range(HORIZON_DAYS))
 
 
-def _instant(day: date, clock: time, tz: ZoneInfo) -> datetime:
-    """The instant at which the wall clock shows this.
+def _instants(day: date, clock: time, tz: ZoneInfo) -> list[datetime]:
+    """The instants at which the wall clock shows this: two, and as a rule the same one.
 
-    A time that a clock change skips is the one after the gap.
+    A time that a clock change skips is read once by the old clock and once by the new.
     """
     local = datetime.combine(day, clock, tzinfo=tz)
-    return local.astimezone(UTC)
+    return [local.replace(fold=fold).astimezone(UTC) for fold in (0, 1)]
 
 
 @lru_cache(4096)
