@@ -92,8 +92,10 @@ def plan(
     targets = [situations.target_of(message) for message in messages]
     around = situations.survey(targets, now=now)
     decisions = []
+    laid: dict[int, tuple[Step, datetime]] = {}
     for message, target in zip(messages, targets, strict=True):
         situation = situations.situation(target, around)
+        _follow_what_is_laid(situation, laid.get(message.pitch_id))
         if message.status == Message.Status.QUEUED and message.send_at:
             situation.due_at = max(situation.due_at or message.send_at, message.send_at)
         ruling = rules.decide(situation, by=until)
@@ -102,8 +104,22 @@ def plan(
             around.last_out[message.sender_id] = max(
                 ruling.at, around.last_out.get(message.sender_id, ruling.at)
             )
+            if message.step is not None:
+                laid[message.pitch_id] = (message.step, ruling.at)
         decisions.append(_decision(situation, ruling))
     return decisions
+
+
+def _follow_what_is_laid(situation: Situation, before: tuple[Step, datetime] | None) -> None:
+    """The step before stands in this very plan: count it as sent at its time."""
+    message = situation.message
+    if before is None or message is None or message.step is None:
+        return
+    step, at = before
+    if situation.step_before == step and situation.due_at is not None:
+        situation.step_before = None
+        gap = timedelta(hours=message.step.delay_hours - step.delay_hours)
+        situation.due_at = max(situation.due_at, at + gap)
 
 
 def _decision(situation: Situation, ruling: rules.Ruling) -> Decision:
@@ -503,7 +519,34 @@ def _settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
         FollowUpTask.objects.filter(
             FollowUpTask.is_open(), pitch=pitch, step=message.step_id
         ).update(done_at=now)
+        _keep_the_gaps(message, now=now)
     _end_if_nothing_is_left(pitch, now=now)
+
+
+def _keep_the_gaps(message: Message, *, now: datetime) -> None:
+    """Later steps come no closer to the one that just left than they were planned (REL-24)."""
+    assert message.step is not None
+    later = FollowUpTask.objects.filter(
+        FollowUpTask.is_open(), pitch=message.pitch_id, step__number__gt=message.step.number
+    )
+    pushed = []
+    for task in later.select_related("step"):
+        earliest = now + timedelta(hours=task.step.delay_hours - message.step.delay_hours)
+        if task.due_at < earliest:
+            task.due_at = earliest
+            pushed.append(task)
+    FollowUpTask.objects.bulk_update(pushed, ["due_at"])
+    _set_expiries(pushed)
+
+
+def _set_expiries(tasks: Iterable[FollowUpTask]) -> None:
+    """What is useful only for a while expires that long after it is due."""
+    for task in tasks:
+        if task.step.useful_hours is not None:
+            expires_at = task.due_at + timedelta(hours=task.step.useful_hours)
+            Message.objects.filter(pitch=task.pitch_id, step=task.step_id).update(
+                expires_at=expires_at
+            )
 
 
 def _begin(pitch: Pitch, *, now: datetime) -> None:
@@ -520,10 +563,7 @@ def _begin(pitch: Pitch, *, now: datetime) -> None:
         for step in Step.objects.filter(sequence=pitch.sequence_id, number__gt=0)
     ]
     FollowUpTask.objects.bulk_create(tasks, ignore_conflicts=True)
-    for task in tasks:
-        if task.step.useful_hours is not None:
-            expires_at = task.due_at + timedelta(hours=task.step.useful_hours)
-            pitch.messages.filter(step=task.step).update(expires_at=expires_at)
+    _set_expiries(tasks)
 
 
 def _end_if_nothing_is_left(pitch: Pitch, *, now: datetime) -> None:

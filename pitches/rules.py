@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from campaigns.models import Campaign, Candidate, Channel
+from campaigns.models import Campaign, Candidate, Channel, Step
 from campaigns.zones import zone
 from pitches import limits
 from pitches.decisions import Reason
@@ -61,6 +61,7 @@ class Situation:
     # a message on its way
     message: Message | None = None
     due_at: datetime | None = None
+    step_before: Step | None = None
     fingerprint: str = ""
     text_problems: tuple[str, ...] = ()
     last_out_at: datetime | None = None
@@ -360,6 +361,11 @@ def it_has_not_expired(s: Situation, moment: datetime) -> Objection | None:
 def it_is_due(s: Situation, moment: datetime) -> Objection | None:
     if s.due_at is None:
         return Objection(Reason.NOT_DUE, None, {"due": "once the first message has been sent"})
+    if s.step_before is not None:
+        # whatever made that one late, nobody hears from us twice in a row
+        return Objection(
+            Reason.NOT_DUE, None, {"due": f"once {s.step_before.name} has been sent"}
+        )
     if moment < s.due_at:
         return Objection(Reason.NOT_DUE, s.due_at, {"due": s.due_at})
     return None
