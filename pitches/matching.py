@@ -325,7 +325,9 @@ def _embed(campaign: Campaign) -> None:
         rows.append((_latest_items(leads), item_text))
     for queryset, text in rows:
         embeddings.embed_missing(queryset, text=text, with_model=ours)
-    campaign.refresh_from_db(fields=["embedding", "embedding_model"])
+    Campaign.objects.filter(pk=campaign.pk, embedding__isnull=False).update(
+        embedding_status=Campaign.EmbeddingStatus.COMPLETED
+    )
 
 
 def _leads(campaign: Campaign) -> QuerySet[Lead]:

@@ -197,7 +197,8 @@ def embed_missing(
     """Embed the rows that have no vector, or one of another model; answer how many were stored.
 
     `rows` are of a model with `embedding` and `embedding_model`; `text` says what to embed of
-    one row. Whoever changes that text sets `embedding` to None. Two queries per `at_once` rows.
+    one row. Where that text changes, the database forgets the vector (migrations
+    `…changed_text_forgets_its_embedding`). Two queries per `at_once` rows.
     """
     ours = with_model or embedder()
     missing = rows.filter(Q(embedding=None) | ~Q(embedding_model=ours.model)).order_by("pk")

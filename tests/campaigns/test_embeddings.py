@@ -11,9 +11,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from campaigns.ai import embeddings
-from campaigns.models import Candidate
+from campaigns.models import Campaign, Candidate
 from config.backends import BackendError
-from tests.factories import CandidateFactory
+from pitches import matching
+from tests.clock import MONDAY
+from tests.factories import (
+    CampaignFactory,
+    CandidateFactory,
+    ContentItemFactory,
+    LeadFactory,
+)
 
 
 def texts(candidate: Candidate) -> str:
@@ -123,3 +130,50 @@ def test_wordllama_loads_offline_or_says_what_to_install():
             with pytest.raises(BackendError, match="offline-embeddings"):
                 embeddings.embedder()
     assert (logging.getLogger().level, logging.getLogger().handlers) == (level, handlers)
+
+
+CHANGES = [
+    (CandidateFactory, "bio", "New"),
+    (CandidateFactory, "skills", ["New"]),
+    (CampaignFactory, "goal", "New"),
+    (CampaignFactory, "keywords", ["New"]),
+    (LeadFactory, "text", "New"),
+    (ContentItemFactory, "summary", "New"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("factory", "field", "value"), CHANGES)
+def test_changed_text_forgets_its_vector_by_every_door(factory, field, value):
+    for change in ("save", "update"):
+        row = factory(embedding=[0.5] * 256, embedding_model="any")
+        rows = type(row).objects.filter(pk=row.pk)
+        rows.update(embedding_model="other")
+        row.refresh_from_db()
+        row.save()
+        assert rows.get().embedding is not None
+        if change == "save":
+            setattr(row, field, value)
+            row.save()
+        else:
+            rows.update(**{field: value})
+        assert rows.get().embedding is None
+
+
+@pytest.mark.req("S000-023")
+@pytest.mark.django_db
+def test_a_campaign_says_whether_it_is_embedded_and_is_embedded_once():
+    campaign = CampaignFactory(preset=Campaign.Preset.PODCAST, goal="Rowing oceans")
+    assert campaign.embedding_status == "pending"
+    for _ in range(2):
+        matching.suggest(campaign, now=MONDAY)
+        campaign.refresh_from_db()
+        assert campaign.embedding_status == "completed"
+        Campaign.objects.filter(pk=campaign.pk).update(embedding=[0.5] * 256)
+    matching.suggest(campaign, now=MONDAY)
+    campaign.refresh_from_db()
+    assert campaign.embedding[0] == 0.5
+    campaign.goal = "Sailing"
+    campaign.save()
+    campaign.refresh_from_db()
+    assert campaign.embedding_status == "pending"
