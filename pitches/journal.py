@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -87,15 +88,19 @@ def lines(*, folder: Path | None = None) -> Iterator[dict[str, Any]]:
 def outcome_of(message_id: str) -> str | None:
     """What the journal last knows of a message.
 
-    ``intent``, ``accepted``, ``refused``, ``released`` or None.
+    ``intent``, ``accepted``, ``refused``, ``released`` or None. Raises JournalUnavailable.
     """
     return _Index.of(settings.JOURNAL_DIR).outcomes.get(message_id)
 
 
 def owner_of_intent(message_id: str) -> str | None:
-    """The lease of the last intent, if no answer followed it."""
+    """The lease of the last intent, if no answer followed it. Raises JournalUnavailable."""
     index = _Index.of(settings.JOURNAL_DIR)
     return index.owners.get(message_id) if index.outcomes.get(message_id) == INTENT else None
+
+
+# One thread at a time reads on, or two would skip what each thinks the other has read.
+_READING = threading.Lock()
 
 
 class _Index:
@@ -116,17 +121,25 @@ class _Index:
         return index
 
     def read_on(self) -> None:
-        for path in sorted(self.folder.glob("*.jsonl")):
-            with path.open("rb") as file:
-                file.seek(self.read_to.get(path, 0))
-                for raw in file:
-                    if not raw.endswith(b"\n"):
-                        break
-                    line = json.loads(raw)
-                    self.outcomes[line["message_id"]] = line.get("outcome") or INTENT
-                    if line["phase"] == INTENT:
-                        self.owners[line["message_id"]] = line["owner"]
-                    self.read_to[path] = self.read_to.get(path, 0) + len(raw)
+        """Raises JournalUnavailable for what cannot be read: not knowing is no permission."""
+        try:
+            with _READING:
+                for path in sorted(self.folder.glob("*.jsonl")):
+                    self._read_file(path)
+        except (OSError, ValueError, KeyError) as e:
+            raise JournalUnavailable(f"it cannot be read: {e!r}"[:200]) from e
+
+    def _read_file(self, path: Path) -> None:
+        with path.open("rb") as file:
+            file.seek(self.read_to.get(path, 0))
+            for raw in file:
+                if not raw.endswith(b"\n"):
+                    break
+                line = json.loads(raw)
+                self.outcomes[line["message_id"]] = line.get("outcome") or INTENT
+                if line["phase"] == INTENT:
+                    self.owners[line["message_id"]] = line["owner"]
+                self.read_to[path] = self.read_to.get(path, 0) + len(raw)
 
 
 def _append(line: dict[str, Any]) -> None:
@@ -134,7 +147,9 @@ def _append(line: dict[str, Any]) -> None:
     try:
         with _opened(path) as descriptor:
             _mend(descriptor)
-            os.write(descriptor, json.dumps(line, sort_keys=True).encode() + b"\n")
+            raw = json.dumps(line, sort_keys=True).encode() + b"\n"
+            if os.write(descriptor, raw) != len(raw):
+                raise OSError("only a part of the line could be written: is the disk full?")
             os.fsync(descriptor)
     except OSError as e:
         raise JournalUnavailable(f"{e.strerror or e}") from e

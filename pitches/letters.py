@@ -37,8 +37,12 @@ def build(message: Message, *, now: datetime) -> Letter:
     )
 
 
+# Every server takes seven bits; eight would have to be asked for (RFC 6152).
+POLICY = policy.SMTP.clone(cte_type="7bit")
+
+
 def _mail(message: Message, *, now: datetime) -> EmailMessage:
-    mail = EmailMessage(policy=policy.SMTP)
+    mail = EmailMessage(policy=POLICY)
     mail["From"] = _address(message.sender.name, message.sender.address)
     mail["To"] = _address(message.pitch.address.contact.name, message.to_address)
     mail["Subject"] = message.subject

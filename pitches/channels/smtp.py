@@ -14,6 +14,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from config import logins
 from pitches.channels import Channel, ChannelError, Letter, OutcomeUnknown, Receipt
 from pitches.models import Sender
 
@@ -54,6 +55,7 @@ class SmtpChannel(Channel):
         try:
             smtp.send(_dotted(letter.as_bytes()))
             code, answer = smtp.getreply()
+            smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
         except (OSError, smtplib.SMTPException) as e:
             self.close()
             raise OutcomeUnknown(f"no answer after the message was handed over: {e}") from e
@@ -93,14 +95,24 @@ class SmtpChannel(Channel):
                 self._smtp = self._connect()
             except smtplib.SMTPAuthenticationError as e:
                 raise ChannelError(
-                    "the login was refused", permanent=True, of_mailbox=True, code=e.smtp_code
+                    f"the login was refused with {e.smtp_code}",
+                    permanent=e.smtp_code >= 500,  # 454 is a server that cannot ask just now
+                    of_mailbox=True,
+                    code=e.smtp_code,
                 ) from e
-            except (OSError, smtplib.SMTPException) as e:
+            except (OSError, smtplib.SMTPException, UnicodeError) as e:
                 raise ChannelError(f"no connection: {e}", of_mailbox=True) from e
         return self._smtp
 
     def _connect(self) -> smtplib.SMTP:
         sender, timeout = self.sender, settings.EMAIL_CONNECT_TIMEOUT
+        in_clear = sender.smtp_security == Sender.Security.NONE
+        if in_clear and not logins.is_loopback_host(sender.smtp_host):
+            raise ChannelError(
+                f"{sender.smtp_host} is not this machine: mail goes there encrypted",
+                permanent=True,
+                of_mailbox=True,
+            )
         context = ssl.create_default_context()
         smtp: smtplib.SMTP
         if sender.smtp_security == Sender.Security.TLS:
