@@ -5,7 +5,7 @@ Each view names who may come in; what a client's own people see is an allow-list
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import django_filters
 from django.contrib.auth.models import User
@@ -42,16 +42,17 @@ CHANGES = ["get", "post", "put", "patch", "head", "options"]
 class ClientSerializer(Strict, serializers.ModelSerializer):
     class Meta:
         model = Client
-        fields: ClassVar = [
+        fields = [
             "id", "name", "slug", "kind", "email", "website", "time_zone", "plan",
             "weekly_allowance", "notes", "created_at",
         ]  # fmt: skip
-        read_only_fields: ClassVar = ["created_at"]
-        extra_kwargs: ClassVar = {"slug": {"required": False}}
+        read_only_fields = ["created_at"]
+        extra_kwargs = {"slug": {"required": False}}
 
     def create(self, fields: dict[str, Any]) -> Client:
         fields.setdefault("slug", free_slug(Client.objects.all(), fields["name"]))
-        return super().create(fields)
+        client: Client = super().create(fields)
+        return client
 
 
 def free_slug(rows: QuerySet, name: str) -> str:
@@ -85,39 +86,43 @@ class Clients(SavesAtOnce, viewsets.ModelViewSet):
 
 # People
 
+PEOPLE = User.objects.prefetch_related("groups", "memberships")
+
 
 class MembershipSerializer(Strict, serializers.ModelSerializer):
     class Meta:
         model = Membership
-        fields: ClassVar = ["client", "role"]
+        fields = ["client", "role"]
+
+
+class RoleField(serializers.ChoiceField):
+    """What somebody is, which no single column says."""
+
+    def get_attribute(self, user: User) -> str:
+        return people.role_of(user)
 
 
 class PersonSerializer(Strict, serializers.ModelSerializer):
-    role = serializers.ChoiceField(choices=people.Role.choices)
+    role = RoleField(choices=people.Role.choices)
     memberships = MembershipSerializer(many=True, required=False)
 
     class Meta:
         model = User
-        fields: ClassVar = [
+        fields = [
             "id", "username", "first_name", "last_name", "email", "role", "memberships",
             "is_active", "last_login", "date_joined",
         ]  # fmt: skip
-        read_only_fields: ClassVar = ["is_active", "last_login", "date_joined"]
-
-    def to_representation(self, user: User) -> dict[str, Any]:
-        user.role = people.role_of(user)
-        return super().to_representation(user)
+        read_only_fields = ["is_active", "last_login", "date_joined"]
 
     def validate_memberships(self, memberships: list[dict[str, Any]]) -> list[people.Belongs]:
         return [people.Belongs(**each) for each in memberships]
 
     def create(self, fields: dict[str, Any]) -> User:
-        return people.add(by=self.context["request"].user, **fields)
+        return people.add(by=access.caller(self.context["request"]), **fields)
 
     def update(self, user: User, fields: dict[str, Any]) -> User:
-        user = people.change(user, by=self.context["request"].user, **fields)
-        user._prefetched_objects_cache = {}
-        return user
+        user = people.change(user, by=access.caller(self.context["request"]), **fields)
+        return PEOPLE.get(pk=user.pk)
 
 
 class PersonFilters(filters.FilterSet):
@@ -151,7 +156,7 @@ class People(SavesAtOnce, viewsets.ModelViewSet):
     """
 
     permission_classes = [access.StaffDeletedByAdmin]
-    needs: ClassVar = {
+    needs = {
         "list": "campaigns.view_membership",
         "retrieve": "campaigns.view_membership",
         "create": "campaigns.add_membership",
@@ -159,13 +164,13 @@ class People(SavesAtOnce, viewsets.ModelViewSet):
         "partial_update": "campaigns.change_membership",
         "destroy": "campaigns.delete_membership",
     }
-    queryset = User.objects.prefetch_related("groups", "memberships")
+    queryset = PEOPLE
     serializer_class = PersonSerializer
     filterset_class = PersonFilters
     ordering = ("username", "pk")
 
     def perform_destroy(self, user: User) -> None:
-        people.deactivate(user, by=self.request.user)
+        people.deactivate(user, by=access.caller(self.request))
 
 
 # Campaigns
@@ -196,7 +201,7 @@ class CampaignSerializer(Strict, serializers.ModelSerializer):
 
     class Meta:
         model = Campaign
-        fields: ClassVar = [
+        fields = [
             "id", "client", "candidates", "name", "slug", "preset", "status", "status_reason",
             "candidate_label", "goal", "questionnaire", "questionnaire_keywords", "keywords",
             "ideal_lead", "targeting", "media_kit_url", "sequence", "approval_policy",
@@ -205,14 +210,14 @@ class CampaignSerializer(Strict, serializers.ModelSerializer):
             "window_days", "observe_holidays", "ai_budget", "embedding_status", "created_at",
             "updated_at",
         ]  # fmt: skip
-        read_only_fields: ClassVar = [
+        read_only_fields = [
             "status", "status_reason", "embedding_status", "created_at", "updated_at",
         ]  # fmt: skip
-        extra_kwargs: ClassVar = {"slug": {"required": False}}
+        extra_kwargs = {"slug": {"required": False}}
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
-        client = fields.get("client") or (self.instance and self.instance.client)
-        if any(each.client_id != client.pk for each in fields.get("candidates", [])):
+        client = fields.get("client") or getattr(self.instance, "client", None)
+        if client and any(each.client_id != client.pk for each in fields.get("candidates", [])):
             raise serializers.ValidationError(
                 {"candidates": "A campaign pitches candidates of its own client."}
             )
@@ -220,7 +225,8 @@ class CampaignSerializer(Strict, serializers.ModelSerializer):
 
     def create(self, fields: dict[str, Any]) -> Campaign:
         fields.setdefault("slug", free_slug(Campaign.objects.all(), fields["name"]))
-        return super().create(fields)
+        campaign: Campaign = super().create(fields)
+        return campaign
 
 
 class Pause(Strict):
@@ -262,8 +268,8 @@ class Campaigns(SavesAtOnce, viewsets.ModelViewSet):
     """
 
     permission_classes = [access.StaffOrClient]
-    for_clients: ClassVar = {"list", "retrieve"}
-    needs: ClassVar = {
+    for_clients = {"list", "retrieve"}
+    needs = {
         "activate": "campaigns.change_campaign",
         "pause": "campaigns.change_campaign",
     }
@@ -307,13 +313,13 @@ class Campaigns(SavesAtOnce, viewsets.ModelViewSet):
 class AngleSerializer(serializers.ModelSerializer):
     class Meta:
         model = Angle
-        fields: ClassVar = ["id", "position", "topic", "outcome", "description"]
+        fields = ["id", "position", "topic", "outcome", "description"]
 
 
 class CandidateFactSerializer(serializers.ModelSerializer):
     class Meta:
         model = CandidateFact
-        fields: ClassVar = [
+        fields = [
             "id", "kind", "value", "source", "source_url", "quote", "confidence",
             "observed_at", "expires_at",
         ]  # fmt: skip
@@ -326,14 +332,14 @@ class CandidateSerializer(Strict, serializers.ModelSerializer):
 
     class Meta:
         model = Candidate
-        fields: ClassVar = [
+        fields = [
             "id", "client", "reference", "kind", "name", "headline", "bio", "bio_refined",
             "bio_refined_accepted_at", "bio_summary", "bio_short", "skills", "keywords",
             "industries", "starts_on", "ends_on", "visa", "location", "remote_only",
             "responsible", "status", "attributes", "angles", "facts", "created_at",
             "updated_at",
         ]  # fmt: skip
-        read_only_fields: ClassVar = ["created_at", "updated_at"]
+        read_only_fields = ["created_at", "updated_at"]
 
 
 class CandidateFilters(filters.FilterSet):
@@ -365,7 +371,7 @@ class Candidates(SavesAtOnce, viewsets.ModelViewSet):
 class StepSerializer(serializers.ModelSerializer):
     class Meta:
         model = Step
-        fields: ClassVar = [
+        fields = [
             "id", "number", "action", "name", "channel", "delay_hours", "template_key",
             "variant_count", "days", "slots", "useful_hours", "same_thread",
         ]  # fmt: skip
@@ -376,7 +382,7 @@ class SequenceSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Sequence
-        fields: ClassVar = [
+        fields = [
             "id", "key", "version", "name", "description", "steps", "created_at",
         ]  # fmt: skip
 
@@ -399,11 +405,11 @@ class Sequences(viewsets.ReadOnlyModelViewSet):
 class PitchTemplateSerializer(Strict, serializers.ModelSerializer):
     class Meta:
         model = PitchTemplate
-        fields: ClassVar = [
+        fields = [
             "id", "key", "version", "kind", "mode", "channel", "tone", "language", "subject",
             "body", "is_active", "created_at",
         ]  # fmt: skip
-        read_only_fields: ClassVar = ["created_at"]
+        read_only_fields = ["created_at"]
 
 
 class PitchTemplateFilters(filters.FilterSet):
@@ -429,7 +435,7 @@ class PitchTemplates(SavesAtOnce, viewsets.ModelViewSet):
 class AIUsageSerializer(serializers.ModelSerializer):
     class Meta:
         model = AIUsage
-        fields: ClassVar = [
+        fields = [
             "id", "status", "prompt_name", "provider", "model", "input_tokens",
             "cached_tokens", "output_tokens", "cost", "seconds", "error", "campaign",
             "created_at", "settled_at",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth.models import Group, Permission, User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, transaction
+from knox.models import AuthToken
 
 from campaigns import access
 from campaigns.models import Client, Membership
@@ -99,7 +100,7 @@ def deactivate(user: User, *, by: User) -> None:
         raise ValidationError("Let somebody else end your own login.")
     user.is_active = False
     user.save(update_fields=["is_active"])
-    user.auth_token_set.all().delete()
+    AuthToken.objects.filter(user=user).delete()
 
 
 def _check_may(by: User, *, roles: Iterable[str], user: User | None = None) -> None:

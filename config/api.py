@@ -189,7 +189,7 @@ def _worker(silence: float | None) -> str:
 # The schema
 
 
-class TokenScheme(KnoxTokenScheme):
+class TokenScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
     """Tells the schema that our tokens are sent as knox's are."""
 
     target_class = "config.logins.TokenAuthentication"
@@ -245,8 +245,7 @@ class Router(SimpleRouter):
         self.trailing_slash = "/?"
 
 
-router = Router()
-for prefix, viewset in {
+VIEWSETS: dict[str, Any] = {
     "clients": campaigns.Clients,
     "people": campaigns.People,
     "campaigns": campaigns.Campaigns,
@@ -270,7 +269,10 @@ for prefix, viewset in {
     "follow-up-tasks": pitches.FollowUpTasks,
     "incoming-messages": pitches.IncomingMessages,
     "placements": pitches.Placements,
-}.items():
+}
+
+router = Router()
+for prefix, viewset in VIEWSETS.items():
     viewset.lookup_value_regex = "[0-9]{1,19}"
     router.register(prefix, viewset, basename=f"api-{prefix}")
 

@@ -11,6 +11,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, NoReturn
 
 import django_filters
@@ -19,6 +20,7 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.timezone import is_naive
 from django_filters import rest_framework as filters
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, ParseError, ValidationError
@@ -225,9 +227,7 @@ class Pages(BasePagination):
     SIZE = 50
     LARGEST = 200
 
-    def paginate_queryset(
-        self, queryset: models.QuerySet, request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
         self.order: Sequence[str] = (*getattr(view, "ordering", ("-pk",)),)
         if self.order[-1].lstrip("-") != "pk":
@@ -291,40 +291,48 @@ class Pages(BasePagination):
         if not self.more:
             return None
         row = self.page[-1]
-        fields = [
-            row._meta.pk if name == "pk" else row._meta.get_field(name)
-            for name, _ in self._fields()
-        ]
-        place = json.dumps([field.value_to_string(row) for field in fields])
-        cursor = base64.urlsafe_b64encode(place.encode()).decode()
+        place = [_field(type(row), name).value_to_string(row) for name, _ in self._fields()]
+        cursor = base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
         query = self.request.query_params.copy()
         query["cursor"] = cursor
         return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
 
     def _after(self, model: type[models.Model], cursor: str) -> Q:
         """The condition under which a row comes after the one the cursor names."""
-        wrong = ValidationError({"cursor": ["This is not a cursor of this list."]})
-        fields = list(self._fields())
         try:
             place = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-            if not isinstance(place, list) or len(place) != len(fields):
-                raise wrong
-            values = []
-            for (name, _), text in zip(fields, place, strict=True):
-                field = model._meta.pk if name == "pk" else model._meta.get_field(name)
-                value = field.to_python(text) if isinstance(text, str) else None
-                if value is None:
-                    raise wrong
-                values.append(value)
-        except (ValueError, DjangoValidationError, ArithmeticError) as error:
-            raise wrong from error
-        if isinstance(values[-1], int) and not 0 <= values[-1] <= LARGEST_ID:
-            raise wrong
+            values = [
+                _value(model, name, text)
+                for (name, _), text in zip(self._fields(), place, strict=True)
+            ]
+        except NOT_A_CURSOR as error:
+            message = "This is not a cursor of this list."
+            raise ValidationError({"cursor": [message]}) from error
         after, equal = Q(), Q()
-        for (name, descending), value in zip(fields, values, strict=True):
+        for (name, descending), value in zip(self._fields(), values, strict=True):
             after |= equal & Q(**{f"{name}__{'lt' if descending else 'gt'}": value})
             equal &= Q(**{name: value})
         return after
+
+
+# What decoding somebody's invention may end in.
+NOT_A_CURSOR = (ValueError, TypeError, ArithmeticError, RecursionError, DjangoValidationError)
+
+
+def _field(model: type[models.Model], name: str) -> Any:
+    return model._meta.pk if name == "pk" else model._meta.get_field(name)
+
+
+def _value(model: type[models.Model], name: str, text: Any) -> Any:
+    """What a cursor says of one field; raises one of NOT_A_CURSOR."""
+    if not isinstance(text, str) or "\x00" in text:
+        raise TypeError
+    value = _field(model, name).to_python(text)
+    if value is None or (isinstance(value, datetime) and is_naive(value)):
+        raise ValueError
+    if isinstance(value, int) and abs(value) > LARGEST_ID:
+        raise ValueError
+    return value
 
 
 # Frequency
@@ -373,5 +381,5 @@ class SavesAtOnce:
         serializer.save()
 
     @transaction.atomic
-    def perform_destroy(self, instance: models.Model) -> None:
+    def perform_destroy(self, instance: Any) -> None:
         instance.delete()

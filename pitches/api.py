@@ -6,7 +6,7 @@ their matches to review, the status of their pitches and their placements.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import django_filters
 from django.db.models import F, Q, QuerySet
@@ -67,7 +67,8 @@ def given(serializer: type[serializers.Serializer], request: Request) -> dict[st
     """What the body says, checked; raises ValidationError."""
     checked = serializer(data=request.data)
     checked.is_valid(raise_exception=True)
-    return checked.validated_data
+    answer: dict[str, Any] = checked.validated_data
+    return answer
 
 
 # Matches
@@ -94,7 +95,7 @@ class MatchSerializer(MatchForClients):
     organization = serializers.IntegerField(source="lead.organization_id", read_only=True)
 
     class Meta(MatchForClients.Meta):
-        fields: ClassVar = [
+        fields = [
             *MATCH_FOR_CLIENTS, "organization", "cycle", "cycle_reason", "parts", "fit",
             "urgent", "is_preview", "client_decided_by", "staff_decision", "staff_decided_by",
             "staff_decided_at", "decline_reason", "pitch",
@@ -128,8 +129,8 @@ class Matches(viewsets.ReadOnlyModelViewSet):
     """
 
     permission_classes = [access.StaffOrClient]
-    for_clients: ClassVar = {"list", "retrieve", "of_campaign", "approve", "reject"}
-    needs: ClassVar = {"approve": "pitches.change_match", "reject": "pitches.change_match"}
+    for_clients = {"list", "retrieve", "of_campaign", "approve", "reject"}
+    needs = {"approve": "pitches.change_match", "reject": "pitches.change_match"}
     queryset = Match.objects.select_related("candidate", "lead")
     filterset_class = MatchFilters
     ordering = ("-urgent", "-score", "pk")
@@ -154,7 +155,7 @@ class Matches(viewsets.ReadOnlyModelViewSet):
     def approve(self, request: Request, pk: str) -> Response:
         """Say yes for one's side; the match is approved once the policy is met."""
         match = self.get_object()
-        review.approve(task_of(match), by=request.user, now=now())
+        review.approve(task_of(match), by=access.caller(request), now=now())
         return self._as_it_is_now(match)
 
     @extend_schema(request=Reason, responses=MatchSerializer)
@@ -163,7 +164,7 @@ class Matches(viewsets.ReadOnlyModelViewSet):
         """Say no, with a reason. Any no is a no, and the pair is not suggested again."""
         match = self.get_object()
         reason = given(Reason, request)["reason"]
-        review.reject(task_of(match), by=request.user, now=now(), reason=reason)
+        review.reject(task_of(match), by=access.caller(request), now=now(), reason=reason)
         return self._as_it_is_now(match)
 
     def _as_it_is_now(self, match: Match) -> Response:
@@ -185,7 +186,7 @@ def task_of(match: Match) -> ReviewTask:
 class VariantSerializer(serializers.ModelSerializer):
     class Meta:
         model = Variant
-        fields: ClassVar = [
+        fields = [
             "id", "number", "label", "tone", "author", "subject", "body", "original_subject",
             "original_body", "is_edited", "claims", "problems", "prompt_name", "is_chosen",
             "edited_by", "edited_at", "created_at",
@@ -195,7 +196,7 @@ class VariantSerializer(serializers.ModelSerializer):
 class ReviewTaskSerializer(serializers.ModelSerializer):
     class Meta:
         model = ReviewTask
-        fields: ClassVar = [
+        fields = [
             "id", "kind", "status", "campaign", "lead", "match", "pitch", "message",
             "incoming", "assignee", "due_at", "risk", "decision", "reason", "decided_by",
             "decided_at", "seconds_taken", "created_at",
@@ -243,7 +244,7 @@ class ReviewTasks(viewsets.ReadOnlyModelViewSet):
     """Decisions somebody owes, riskiest and oldest first. Staff."""
 
     permission_classes = [access.Staff]
-    needs: ClassVar = {
+    needs = {
         "approve": "pitches.change_reviewtask",
         "reject": "pitches.change_reviewtask",
         "withdraw": "pitches.change_reviewtask",
@@ -264,7 +265,9 @@ class ReviewTasks(viewsets.ReadOnlyModelViewSet):
         for variant in chosen:
             check_of_pitch(variant, task.pitch_id)
         variants = {variant.message_id: variant.pk for variant in chosen}
-        task = review.approve(task, by=request.user, now=now(), variants=variants, **words)
+        task = review.approve(
+            task, by=access.caller(request), now=now(), variants=variants, **words
+        )
         return Response(self.get_serializer(task).data)
 
     @extend_schema(request=Rejection)
@@ -272,14 +275,14 @@ class ReviewTasks(viewsets.ReadOnlyModelViewSet):
     def reject(self, request: Request, pk: str) -> Response:
         """Say no, with a reason."""
         words = given(Rejection, request)
-        task = review.reject(self.get_object(), by=request.user, now=now(), **words)
+        task = review.reject(self.get_object(), by=access.caller(request), now=now(), **words)
         return Response(self.get_serializer(task).data)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, pk: str) -> Response:
         """Take an approval back while nothing is on its way; answers the new open task."""
-        task = review.withdraw(self.get_object(), by=request.user)
+        task = review.withdraw(self.get_object(), by=access.caller(request))
         return Response(self.get_serializer(task).data)
 
     @extend_schema(request=Edit, responses=VariantSerializer)
@@ -305,7 +308,9 @@ def check_of_pitch(variant: Variant, pitch: int | None) -> None:
 def edited(variant: Variant, words: dict[str, Any], request: Request) -> Response:
     """Change the words that are given, keep the others."""
     subject, body = words.get("subject", variant.subject), words.get("body", variant.body)
-    variant = review.edit(variant, by=request.user, now=now(), subject=subject, body=body)
+    variant = review.edit(
+        variant, by=access.caller(request), now=now(), subject=subject, body=body
+    )
     return Response(VariantSerializer(variant).data)
 
 
@@ -319,17 +324,17 @@ class PitchForClients(serializers.ModelSerializer):
 
     class Meta:
         model = Pitch
-        fields: ClassVar = ["id", "campaign", "lead", "lead_name", "status", "created_at"]
+        fields = ["id", "campaign", "lead", "lead_name", "status", "created_at"]
         read_only_fields = fields
 
 
 class PitchSerializer(PitchForClients):
     address = serializers.CharField(source="address.value", read_only=True)
     contact = serializers.IntegerField(source="address.contact_id", read_only=True)
-    matches = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
+    matches: Any = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
 
     class Meta(PitchForClients.Meta):
-        fields: ClassVar = [
+        fields = [
             *PitchForClients.Meta.fields, "round", "contact", "address", "sender", "sequence",
             "send_mode", "status_reason", "outcome", "urgent", "is_imported", "matches",
             "first_sent_at", "replied_at", "ended_at",
@@ -361,7 +366,7 @@ class Pitches(viewsets.ReadOnlyModelViewSet):
     """
 
     permission_classes = [access.StaffOrClient]
-    for_clients: ClassVar = {"list", "retrieve"}
+    for_clients = {"list", "retrieve"}
     queryset = Pitch.objects.select_related("lead", "address").prefetch_related("matches")
     filterset_class = PitchFilters
     ordering = ("-pk",)
@@ -383,7 +388,7 @@ class MessageSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Message
-        fields: ClassVar = [
+        fields = [
             "id", "campaign", "pitch", "lead", "step", "number", "channel", "status",
             "send_mode", "sender", "to_address", "message_id", "revision", "subject", "body",
             "approved_at", "approved_by", "approved_policy", "not_before", "send_at",
@@ -413,7 +418,7 @@ class Messages(viewsets.ReadOnlyModelViewSet):
     """Texts on their way. Staff."""
 
     permission_classes = [access.Staff]
-    needs: ClassVar = {"variants": "pitches.view_variant"}
+    needs = {"variants": "pitches.view_variant"}
     queryset = Message.objects.select_related("pitch")
     serializer_class = MessageSerializer
     filterset_class = MessageFiltersWithCampaign
@@ -438,7 +443,7 @@ class Generations(viewsets.GenericViewSet):
     """The drafts of a message under their earlier name, by the message's id (C39). Staff."""
 
     permission_classes = [access.Staff]
-    needs: ClassVar = {
+    needs = {
         "content": "pitches.change_variant",
         "approve": "pitches.change_reviewtask",
     }
@@ -467,7 +472,9 @@ class Generations(viewsets.GenericViewSet):
         if variant is not None and variant.message_id != message.pk:
             raise serializers.ValidationError({"variant": "It is a draft of another message."})
         variants = {message.pk: variant.pk} if variant else {}
-        review.approve(task_of_words(message), by=request.user, now=now(), variants=variants)
+        review.approve(
+            task_of_words(message), by=access.caller(request), now=now(), variants=variants
+        )
         return Response(self.get_serializer(self.get_object()).data)
 
 
@@ -510,11 +517,11 @@ class CampaignMessages(mixins.ListModelMixin, viewsets.GenericViewSet):
 class SenderSerializer(serializers.ModelSerializer):
     """The identity that writes; never its password, its login or its servers (SEC-16)."""
 
-    campaigns = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
+    campaigns: Any = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
 
     class Meta:
         model = Sender
-        fields: ClassVar = [
+        fields = [
             "id", "name", "address", "user", "campaigns", "transport", "status",
             "status_reason", "signature", "time_zone", "daily_limit", "hourly_limit",
             "ramp_start", "ramp_step", "ramp_began_on", "gap_min", "gap_max", "inbox_read_at",
@@ -542,7 +549,7 @@ class Senders(viewsets.ReadOnlyModelViewSet):
 class EmailLimitSerializer(Strict, serializers.ModelSerializer):
     class Meta:
         model = EmailLimit
-        fields: ClassVar = [
+        fields = [
             "id", "scope", "organization", "contact", "sender", "campaign", "domain", "counts",
             "maximum", "hours",
         ]  # fmt: skip
@@ -580,7 +587,7 @@ class EmailLimits(SavesAtOnce, viewsets.ModelViewSet):
 class StopSerializer(serializers.ModelSerializer):
     class Meta:
         model = Stop
-        fields: ClassVar = [
+        fields = [
             "id", "scope", "kind", "contact", "organization", "campaign", "client", "sender",
             "reason", "begins_at", "until", "lifted_at", "lifted_by", "created_by",
         ]  # fmt: skip
@@ -597,7 +604,7 @@ class StopOrder(Strict, serializers.ModelSerializer):
 
     class Meta:
         model = Stop
-        fields: ClassVar = [
+        fields = [
             "scope", "kind", "contact", "organization", "campaign", "client", "sender",
             "reason", "until",
         ]  # fmt: skip
@@ -632,7 +639,7 @@ class Stops(viewsets.ReadOnlyModelViewSet):
     """What makes sending stop, and since when. Staff."""
 
     permission_classes = [access.Staff]
-    needs: ClassVar = {"lift": "pitches.change_stop"}
+    needs = {"lift": "pitches.change_stop"}
     queryset = Stop.objects.all()
     serializer_class = StopSerializer
     filterset_class = StopFilters
@@ -641,14 +648,16 @@ class Stops(viewsets.ReadOnlyModelViewSet):
     def create(self, request: Request) -> Response:
         order = StopOrder(data=request.data)
         order.is_valid(raise_exception=True)
-        row = stopping.stop(by=request.user, **order.validated_data)
+        row = stopping.stop(by=access.caller(request), **order.validated_data)
         return Response(StopSerializer(row).data, status=201)
 
     @extend_schema(request=None, responses=StopSerializer)
     @action(detail=True, methods=["post"])
     def lift(self, request: Request, pk: str) -> Response:
         """End it. What it canceled stays canceled; what it held goes on."""
-        return Response(StopSerializer(stopping.lift(self.get_object(), by=request.user)).data)
+        return Response(
+            StopSerializer(stopping.lift(self.get_object(), by=access.caller(request))).data
+        )
 
 
 # Follow-ups and what came in
@@ -663,7 +672,7 @@ class FollowUpTaskSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = FollowUpTask
-        fields: ClassVar = [
+        fields = [
             "id", "pitch", "campaign", "lead", "lead_name", "step", "step_name", "action",
             "due_at", "done_at", "canceled_at", "reason",
         ]  # fmt: skip
@@ -692,7 +701,7 @@ class FollowUpTasks(viewsets.ReadOnlyModelViewSet):
 class IncomingMessageSerializer(serializers.ModelSerializer):
     class Meta:
         model = IncomingMessage
-        fields: ClassVar = [
+        fields = [
             "id", "sender", "source", "message_id", "from_address", "from_name", "subject",
             "text", "reply_text", "kind", "intent", "classified_by", "pitch", "answers",
             "contact", "matched_by", "received_at", "handled_at",
@@ -726,13 +735,13 @@ class IncomingMessages(viewsets.ReadOnlyModelViewSet):
 class PlacementChangeSerializer(serializers.ModelSerializer):
     class Meta:
         model = PlacementChange
-        fields: ClassVar = ["old_status", "new_status", "changed_at", "user"]
+        fields = ["old_status", "new_status", "changed_at", "user"]
 
 
 class ChangeForClients(serializers.ModelSerializer):
     class Meta:
         model = PlacementChange
-        fields: ClassVar = ["old_status", "new_status", "changed_at"]
+        fields = ["old_status", "new_status", "changed_at"]
 
 
 PLACEMENT_FOR_CLIENTS = [
@@ -746,7 +755,7 @@ class PlacementForClients(serializers.ModelSerializer):
 
     candidate_name = serializers.CharField(source="candidate.name", read_only=True)
     lead_name = serializers.CharField(source="lead.name", read_only=True)
-    history = ChangeForClients(source="changes", many=True, read_only=True)
+    history: Any = ChangeForClients(source="changes", many=True, read_only=True)
 
     class Meta:
         model = Placement
@@ -766,24 +775,24 @@ class PlacementSerializer(Strict, PlacementForClients):
     )
 
     class Meta(PlacementForClients.Meta):
-        fields: ClassVar = [
+        fields = [
             *PLACEMENT_FOR_CLIENTS, "pitch", "value", "currency", "notes",
             "is_client_visible", "reason",
         ]  # fmt: skip
-        read_only_fields: ClassVar = ["kind", "created_at", "updated_at"]
+        read_only_fields = ["kind", "created_at", "updated_at"]
         # Whether the pair has an open placement is the database's to say, under its lock.
-        validators: ClassVar = []
+        validators: list[Any] = []
 
     def create(self, fields: dict[str, Any]) -> Placement:
         fields.pop("reason", None)
-        return placing.place(by=self.context["request"].user, now=now(), **fields)
+        return placing.place(by=access.caller(self.context["request"]), now=now(), **fields)
 
     def update(self, placement: Placement, fields: dict[str, Any]) -> Placement:
         status = fields.pop("status", placement.status)
         reason = fields.pop("reason", "")
         return placing.change(
             placement,
-            by=self.context["request"].user,
+            by=access.caller(self.context["request"]),
             now=now(),
             to=status,
             reason=reason,
@@ -826,7 +835,7 @@ class Placements(
     """
 
     permission_classes = [access.StaffOrClient]
-    for_clients: ClassVar = {"list", "retrieve"}
+    for_clients = {"list", "retrieve"}
     queryset = Placement.objects.select_related("candidate", "lead").prefetch_related("changes")
     filterset_class = PlacementFilters
     ordering = ("-pk",)
@@ -852,7 +861,7 @@ class Placements(
 class CampaignField(serializers.Field):
     """A campaign by its id or its slug."""
 
-    default_error_messages: ClassVar[dict[str, Any]] = {"missing": "There is no such campaign."}
+    default_error_messages = {"missing": "There is no such campaign."}
 
     def to_internal_value(self, named: Any) -> Campaign:
         if isinstance(named, bool) or not isinstance(named, int | str):
@@ -990,7 +999,7 @@ def told(done: outreach.Carried) -> dict[str, Any]:
 class OutreachTrigger(Trigger):
     """New pitches and first messages (S003-055, S003-056)."""
 
-    needs: ClassVar = {"post": "pitches.add_pitch"}
+    needs = {"post": "pitches.add_pitch"}
 
     def plan(self, **asked: Any) -> outreach.Plan:
         return outreach.plan(**asked)
@@ -999,7 +1008,7 @@ class OutreachTrigger(Trigger):
 class FollowUpTrigger(Trigger):
     """Follow-ups that are due, and moving on (S003-059)."""
 
-    needs: ClassVar = {"post": "pitches.change_followuptask"}
+    needs = {"post": "pitches.change_followuptask"}
 
     def plan(self, **asked: Any) -> outreach.Plan:
         return outreach.plan_follow_ups(**asked)
@@ -1037,7 +1046,7 @@ class OutreachResponse(APIView):
     """
 
     permission_classes = [access.Staff]
-    needs: ClassVar = {"post": "pitches.add_incomingmessage"}
+    needs = {"post": "pitches.add_incomingmessage"}
 
     @extend_schema(
         tags=["outreach"],
@@ -1055,7 +1064,7 @@ class OutreachResponse(APIView):
             message=message,
             intent=EARLIER_TYPES.get(answer["type"], answer["type"]),
             text=answer.get("text", ""),
-            by=request.user,
+            by=access.caller(request),
             now=now(),
         )
         return Response(IncomingMessageSerializer(incoming).data)
@@ -1103,7 +1112,7 @@ class OutreachStatus(APIView):
     """How outreach stands, in the present send mode alone (S003-057). Staff."""
 
     permission_classes = [access.Staff]
-    needs: ClassVar = {"get": "pitches.view_pitch"}
+    needs = {"get": "pitches.view_pitch"}
 
     @extend_schema(tags=["outreach"], responses=StatusSerializer)
     def get(self, request: Request) -> Response:
@@ -1153,7 +1162,7 @@ class OutreachAnalytics(APIView):
     """The same in detail: by day, type, intent, urgency, lead and step (S003-058). Staff."""
 
     permission_classes = [access.Staff]
-    needs: ClassVar = {"get": "pitches.view_pitch"}
+    needs = {"get": "pitches.view_pitch"}
 
     @extend_schema(tags=["outreach"], responses=AnalyticsSerializer)
     def get(self, request: Request) -> Response:

@@ -35,14 +35,14 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 # The rows
 
 
-def messages_out(mode: SendMode) -> QuerySet[Message]:
+def messages_out(mode: SendMode) -> QuerySet[Any]:
     """Messages that went out in ``mode``, with the time as ``out_at``."""
     return Message.objects.filter(
         status__in=Message.GONE_OUT, send_mode=mode, pitch__is_imported=False
     ).annotate(out_at=Coalesce("sent_at", "counted_at"))
 
 
-def pitches_out(mode: SendMode) -> QuerySet[Pitch]:
+def pitches_out(mode: SendMode) -> QuerySet[Any]:
     """Pitches that went out in ``mode``.
 
     Each with ``out_at``, and of its response ``answered_at``, ``intent`` and ``answered_step``
@@ -61,7 +61,7 @@ def pitches_out(mode: SendMode) -> QuerySet[Pitch]:
     )
 
 
-def follow_ups_due(mode: SendMode, *, now: datetime) -> QuerySet[FollowUpTask]:
+def follow_ups_due(mode: SendMode, *, now: datetime) -> QuerySet[Any]:
     """Open follow-up tasks of ``mode`` whose time has come."""
     return FollowUpTask.objects.filter(
         FollowUpTask.is_open(), due_at__lte=now, pitch__send_mode=mode
@@ -228,7 +228,7 @@ def by_type(mode: SendMode) -> list[dict[str, Any]]:
     ]
 
 
-def response_types(pitches: QuerySet[Pitch]) -> dict[str, int]:
+def response_types(pitches: QuerySet[Any]) -> dict[str, int]:
     """Responses per intent (C43), the intents that nobody had too; the sum is all responses.
 
     What nobody has read yet counts as ``other``.
@@ -240,7 +240,7 @@ def response_types(pitches: QuerySet[Pitch]) -> dict[str, int]:
     return counts
 
 
-def by_urgency(pitches: QuerySet[Pitch]) -> dict[bool, dict[str, Any]]:
+def by_urgency(pitches: QuerySet[Any]) -> dict[bool, dict[str, Any]]:
     """Urgent pitches and the others; together they are all."""
     found = (
         pitches.order_by()
@@ -251,7 +251,7 @@ def by_urgency(pitches: QuerySet[Pitch]) -> dict[bool, dict[str, Any]]:
     return {urgent: rows.get(urgent, _share(0, 0)) for urgent in (True, False)}
 
 
-def top(pitches: QuerySet[Pitch], path: str) -> list[dict[str, Any]]:
+def top(pitches: QuerySet[Any], path: str) -> list[dict[str, Any]]:
     """The ten leads or organizations with most responses, then most pitches (S003-065)."""
     found = (
         pitches.filter(**{f"{path}__isnull": False})

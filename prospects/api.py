@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
@@ -30,7 +30,7 @@ from prospects.models import (
 class LeadIdentitySerializer(serializers.ModelSerializer):
     class Meta:
         model = LeadIdentity
-        fields: ClassVar = ["platform", "platform_id", "url"]
+        fields = ["platform", "platform_id", "url"]
 
 
 class LeadSerializer(serializers.ModelSerializer):
@@ -41,7 +41,7 @@ class LeadSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Lead
-        fields: ClassVar = [
+        fields = [
             "id", "kind", "name", "organization", "organization_name", "contacts",
             "identities", "url", "website", "feed_url", "language", "location", "is_remote",
             "country", "time_zone", "keywords", "industries", "visa_sponsorship", "starts_on",
@@ -53,7 +53,7 @@ class LeadSerializer(serializers.ModelSerializer):
 class FactSerializer(serializers.ModelSerializer):
     class Meta:
         model = Fact
-        fields: ClassVar = [
+        fields = [
             "id", "kind", "value", "source", "source_url", "quote", "confidence",
             "observed_at", "expires_at",
         ]  # fmt: skip
@@ -65,7 +65,7 @@ class LeadInFull(LeadSerializer):
     facts = FactSerializer(many=True, read_only=True)
 
     class Meta(LeadSerializer.Meta):
-        fields: ClassVar = [*LeadSerializer.Meta.fields, "text", "tags", "attributes", "facts"]
+        fields = [*LeadSerializer.Meta.fields, "text", "tags", "attributes", "facts"]
 
 
 class LeadFilters(filters.FilterSet):
@@ -119,7 +119,7 @@ class Media(Leads):
 class OrganizationSerializer(serializers.ModelSerializer):
     class Meta:
         model = Organization
-        fields: ClassVar = [
+        fields = [
             "id", "name", "domain", "industry", "employees", "country", "time_zone",
             "do_not_contact", "do_not_contact_reason", "follow_up_date", "attributes",
             "created_at", "updated_at",
@@ -146,7 +146,7 @@ class Organizations(viewsets.ReadOnlyModelViewSet):
 class ContactAddressSerializer(serializers.ModelSerializer):
     class Meta:
         model = ContactAddress
-        fields: ClassVar = ["id", "kind", "value", "verification", "verified_at"]
+        fields = ["id", "kind", "value", "verification", "verified_at"]
 
 
 class ContactSerializer(serializers.ModelSerializer):
@@ -157,7 +157,7 @@ class ContactSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Contact
-        fields: ClassVar = [
+        fields = [
             "id", "name", "role", "title", "organization", "organization_name", "is_primary",
             "country", "time_zone", "addresses", "created_at", "updated_at",
         ]  # fmt: skip
@@ -184,7 +184,7 @@ class Contacts(viewsets.ReadOnlyModelViewSet):
 class SuppressionSerializer(serializers.ModelSerializer):
     class Meta:
         model = Suppression
-        fields: ClassVar = ["id", "kind", "hint", "reason", "source", "created_at"]
+        fields = ["id", "kind", "hint", "reason", "source", "created_at"]
 
 
 class SuppressionOrder(Strict):
@@ -193,7 +193,9 @@ class SuppressionOrder(Strict):
     kind = serializers.ChoiceField(choices=Suppression.Kind.choices)
     value = serializers.CharField(max_length=2000)
     reason = serializers.ChoiceField(choices=Suppression.Reason.choices)
-    source = serializers.CharField(max_length=200, required=False)
+    source = serializers.CharField(  # type: ignore[assignment]  # a field of this name
+        max_length=200, required=False
+    )
 
 
 class Suppressed(serializers.Serializer):

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.cache import cache
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
@@ -34,6 +35,12 @@ def anonymous():
 @pytest.fixture
 def as_ada(ada):
     return caller(ada)
+
+
+@pytest.fixture
+def admin_user(db):
+    """A superuser without a password, whose hashing would take longer than most tests."""
+    return User.objects.create_user("admin", is_staff=True, is_superuser=True)
 
 
 @pytest.fixture

@@ -1,14 +1,30 @@
 """What all views share: literal input, one shape of errors, pages, frequency."""
 
+import base64
 import json
 
 import pytest
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import ValidationError as DjangoValidationError
 
+from campaigns.models import Client
+from config.db import WrongStatus
 from config.rest import BODY_LIMIT, DEPTH_LIMIT, Pages, PerMinute
+from pitches.channels import ChannelError
+from pitches.decisions import Reason
+from pitches.inbox import InboxUnavailable
+from pitches.journal import JournalUnavailable
+from pitches.outbox import Held
+from pitches.review import NoReason, NotApprovable
+from prospects.addresses import AddressError
 from tests.api.conftest import V1
 from tests.factories import CampaignFactory, ClientFactory, EmailLimitFactory
 
 CLIENTS = f"{V1}/clients/"
+
+
+def encoded(cursor):
+    return base64.urlsafe_b64encode(cursor.encode()).decode()
 
 
 def post(client, body, path=CLIENTS, content_type="application/json"):
@@ -91,8 +107,12 @@ def test_every_wrong_field_has_its_message(as_ada):
         ("cursor=%ff", "cursor"),
         ("cursor=WzFd", "cursor"),
         ("cursor=WyJhIiwgIng-Il0=", "cursor"),
-        ("cursor=WyJhIiwgIi0xIl0=", "cursor"),
         ("cursor=" + "9" * 3000, "cursor"),
+        ("cursor=" + encoded("[" * 5000), "cursor"),
+        ("cursor=" + encoded('["a", 1]'), "cursor"),
+        ("cursor=" + encoded('["a"]'), "cursor"),
+        ("cursor=" + encoded('["a\\u0000", "1"]'), "cursor"),
+        ("cursor=" + encoded(f'["a", "{2**63}"]'), "cursor"),
         ("name=%00", "name"),
         ("ordering=client__user__password", "ordering"),
         ("id__in=1,2,3", "id__in"),
@@ -225,3 +245,43 @@ def test_who_asks_too_often_is_told_when_to_come_back(as_ada, as_admin, monkeypa
     assert answers[2].json()["error"]["code"] == "throttled"
     assert 1 <= int(answers[2]["Retry-After"]) <= 61
     assert as_admin.get(CLIENTS).status_code == 200  # each has an allowance of their own
+
+
+@pytest.mark.parametrize("place", ['["2026-06-01", "1"]', '["2026-06-01T09:00:00", "1"]'])
+def test_a_cursor_without_a_time_zone_is_none(as_ada, place):
+    response = as_ada.get(f"{V1}/stops/?cursor={encoded(place)}")
+    assert (response.status_code, set(response.json()["error"]["fields"])) == (400, {"cursor"})
+
+
+# What the work raises
+
+
+@pytest.mark.req("S001-039")
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (WrongStatus(Client(), "approved", "canceled"), 409, "wrong_status"),
+        (Held(Reason.SUPPRESSED), 409, "held"),
+        (NotApprovable(["a placeholder"]), 409, "not_approvable"),
+        (NoReason("Say why."), 400, "no_reason"),
+        (AddressError("There is no e-mail address."), 400, "bad_address"),
+        (DjangoValidationError({"name": "Too odd."}), 400, "invalid"),
+        (Client.DoesNotExist(), 404, "not_found"),
+        (PermissionDenied(), 403, "permission_denied"),
+        (RequestDataTooBig(), 413, "too_large"),
+        (SuspiciousOperation(), 400, "bad_request"),
+        (ChannelError("the server refused", permanent=True), 502, "channel"),
+        (InboxUnavailable("no answer"), 503, "inbox_unavailable"),
+        (JournalUnavailable("disk full"), 503, "journal_unavailable"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
+)
+def test_what_the_work_raises_has_its_status(as_ada, monkeypatch, error, status, code):
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr("campaigns.models.Campaign.activate", fail)
+    campaign = CampaignFactory()
+    response = as_ada.post(f"{V1}/campaigns/{campaign.pk}/activate/")
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert response.json()["error"]["message"]
