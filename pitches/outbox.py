@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, OperationalError, connection, transaction
-from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models import Case, DateTimeField, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Cast, Now
 
 from campaigns.models import Campaign, Step
@@ -731,7 +731,32 @@ def reap(*, now: datetime) -> Reaped:
     reaped.expired = Message.objects.filter(
         status__in=[Message.Status.APPROVED, Message.Status.QUEUED], expires_at__lte=now
     ).update(status=Message.Status.EXPIRED, hold_reason=Reason.EXPIRED)
+    _pass_over_dead_steps(now=now)
     return reaped
+
+
+def _pass_over_dead_steps(*, now: datetime) -> None:
+    """A step whose message failed or expired will never leave: the later ones go on without it.
+
+    One that was written anew has another message and is waited for.
+    """
+    of_step = Message.objects.filter(pitch=OuterRef("pitch"), step=OuterRef("step"))
+    gone = of_step.filter(status__in=[Message.Status.FAILED, Message.Status.EXPIRED])
+    alive = of_step.exclude(
+        status__in=[Message.Status.FAILED, Message.Status.EXPIRED, Message.Status.CANCELED]
+    )
+    dead = FollowUpTask.objects.filter(FollowUpTask.is_open(), Exists(gone), ~Exists(alive))
+    pitches = set(dead.values_list("pitch", flat=True))
+    if not pitches:
+        return
+    with transaction.atomic():
+        rows = Pitch.objects.select_for_update().filter(pk__in=pitches).order_by("pk")
+        open_pitches = list(rows)
+        dead.filter(pitch__in=pitches).update(
+            canceled_at=now, reason="its message failed or expired"
+        )
+        for pitch in open_pitches:
+            _end_if_nothing_is_left(pitch, now=now)
 
 
 def _reap_claimed(message: Message, reaped: Reaped, *, now: datetime) -> None:

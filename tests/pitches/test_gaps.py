@@ -1,12 +1,15 @@
 """Steps of one pitch keep the distance they were planned with, whatever made one late."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from campaigns.models import Campaign
-from pitches import outreach
+from pitches import outbox, outreach
 from pitches.models import FollowUpTask, Message, Pitch
+from tests.clock import MONDAY
+from tests.factories import MessageFactory
 
 pytestmark = pytest.mark.django_db
 THURSDAY = datetime(2026, 6, 4, 10, tzinfo=UTC)
@@ -38,7 +41,7 @@ def test_a_follow_up_that_the_weekend_held_back_pushes_the_later_ones(weekdays):
     """48 h after Thursday is Saturday: it leaves on Monday, and the next 48 h after that."""
     pitch = weekdays.sent_pitch(THURSDAY)
     times = walk(weekdays, pitch, hours=24 * 9)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert len(times) == 4
     assert min(gaps) >= 48 * HOUR
 
@@ -63,3 +66,32 @@ def test_a_plan_never_puts_two_steps_of_one_pitch_side_by_side(weekdays):
     assert (first.verdict, first.send_at) == ("send", monday)
     assert (second.verdict, second.reason) == ("hold", "not_due")
     assert second.not_before == monday + 48 * HOUR
+
+
+@pytest.mark.parametrize("status", ["failed", "expired"])
+def test_a_step_that_will_never_leave_does_not_hold_up_the_others(desk, status):
+    pitch = desk.sent_pitch()
+    pitch.messages.filter(number=1).update(status=status)
+    outbox.reap(now=MONDAY + 49 * HOUR)
+    (task,) = pitch.follow_up_tasks.filter(canceled_at__isnull=False)
+    assert (task.step.number, task.reason) == (1, "its message failed or expired")
+    desk.follow_up(MONDAY + 96 * HOUR)
+    assert pitch.messages.get(number=2).status == Message.Status.SENT
+
+
+def test_a_pitch_whose_last_step_will_never_leave_is_over(desk):
+    pitch = desk.sent_pitch()
+    pitch.follow_up_tasks.exclude(step__number=3).update(done_at=MONDAY)
+    pitch.messages.filter(number=3).update(status="failed")
+    outbox.reap(now=MONDAY + 150 * HOUR)
+    pitch.refresh_from_db()
+    assert (pitch.status, pitch.outcome) == ("completed", "no_response")
+
+
+def test_a_step_that_was_written_anew_is_waited_for(desk):
+    pitch = desk.sent_pitch()
+    old = pitch.messages.get(number=1)
+    Message.objects.filter(pk=old.pk).update(status="canceled")
+    MessageFactory(pitch=pitch, number=1, step=old.step)
+    outbox.reap(now=MONDAY + 49 * HOUR)
+    assert pitch.follow_up_tasks.filter(canceled_at__isnull=False).count() == 0
