@@ -196,7 +196,7 @@ def nothing_is_stopped(s: Situation, moment: datetime) -> Objection | None:
     # urgency never passes a stop
     for stop in s.stops:
         if stop.until is None or stop.until > moment:
-            numbers = {"scope": stop.get_scope_display(), "cause": stop.reason}
+            numbers = {"scope": stop.get_scope_display().lower(), "cause": stop.reason}
             return Objection(Reason.STOPPED, stop.until, numbers)
     return None
 
