@@ -20,7 +20,7 @@ from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.signals import got_request_exception
 from django.db import DatabaseError, DataError, IntegrityError
 from django.db.models import ProtectedError, RestrictedError
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -37,6 +37,7 @@ from campaigns import api as campaigns
 from campaigns.access import Anyone, LoggedIn
 from config import beats
 from config.db import WrongStatus
+from config.middleware import POLICY
 from pitches import api as pitches
 from pitches.channels import ChannelError
 from pitches.inbox import InboxUnavailable
@@ -299,7 +300,17 @@ canonical = [
     *router.urls,
 ]
 
-docs = SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes=[LoggedIn])
+swagger = SpectacularSwaggerSplitView.as_view(url_name="schema", permission_classes=[LoggedIn])
+
+
+@login_required
+def docs(request: HttpRequest) -> HttpResponse:
+    """The schema as a page to read and try; it sets its colors in the page."""
+    response = swagger(request)
+    policy = f"{POLICY}; style-src 'self' 'unsafe-inline'"
+    response.headers["Content-Security-Policy"] = policy
+    return response
+
 
 outreach = [
     re_path(r"^trigger/?$", pitches.OutreachTrigger.as_view(), name="api-outreach-trigger"),
@@ -326,7 +337,7 @@ outreach = [
 
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(permission_classes=[LoggedIn]), name="schema"),
-    path("docs/", login_required(docs), name="docs"),
+    path("docs/", docs, name="docs"),
     path("v1/", include(canonical)),
     path("v1/outreach/", include(outreach)),
     # The address by which the earlier system's clients know it.
