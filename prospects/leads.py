@@ -244,7 +244,8 @@ class _Set:
         self, found: Sequence[FoundLead], source: str, now: datetime, touched: set[Any]
     ) -> None:
         self.found, self.source, self.now, self.touched = found, source[:80], now, touched
-        self.outcomes: dict[int, Outcome] = {}  # by position in found
+        self.outcomes: dict[int, Outcome] = {}  # by the identity of what was found
+        self.reasons: dict[int, str] = {}  # why somebody of it may not be written to
         self.groups: list[_Group] = []
         self.changed_facts: set[tuple[str, int, str]] = set()
 
@@ -262,9 +263,8 @@ class _Set:
         for group in self.groups:
             for at, each in enumerate(group.found):
                 verdict = DUPLICATE if at or group.seen else group.verdict()
-                self.outcomes[id(each)] = Outcome(
-                    each.line, verdict, group.lead_id, "", group.suppressed
-                )
+                reason = self.reasons.get(id(each), group.suppressed if group.blocked else "")
+                self.outcomes[id(each)] = Outcome(each.line, verdict, group.lead_id, "", reason)
         return [self.outcomes[id(each)] for each in self.found]
 
     # Who is who
@@ -342,7 +342,7 @@ class _Set:
             for each in group.found:
                 each.contacts, forgotten = _without(each.contacts, reasons, erased)
                 if forgotten:
-                    group.suppressed = erased
+                    group.suppressed = self.reasons[id(each)] = erased
         self._forget()
 
     def _suppress_organizations(self) -> None:
@@ -673,10 +673,12 @@ class _Set:
         """Mark leads of whom nobody may be written to (LAW-7)."""
         stopped = set(self.suppressed)
         for group in self.groups:
-            for person in (person for each in group.found for person in each.contacts):
-                if reason := _reason(person, self.suppressed):
-                    group.suppressed = group.suppressed or reason
-                    stopped |= {address.value for address in person.addresses}
+            for each in group.found:
+                for person in each.contacts:
+                    if reason := _reason(person, self.suppressed):
+                        group.suppressed = group.suppressed or reason
+                        self.reasons.setdefault(id(each), reason)
+                        stopped |= {address.value for address in person.addresses}
         marked = [group for group in self.groups if group.suppressed]
         if not marked:
             return
