@@ -564,6 +564,7 @@ def test_links_are_linked_and_everything_else_is_escaped():
     assert '<a href="https://a.example.com/x?y=1&amp;z=">' in html
     assert '<a href="https://b.example.com">https://b.example.com</a>&gt;.' in html
     assert 'href="javascript' not in html
+    assert "alert(1), &lt;<a " in html
 
 
 def test_nothing_is_cut_however_long():
