@@ -104,7 +104,7 @@ class ReviewTaskAdmin(Ledger):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Opened without a question, the queue shows what is open."""
-        if request.method == "GET" and not request.GET:
+        if request.method == "GET" and not request.GET and self.has_view_permission(request):
             return redirect(f"{request.path}?status__exact=open")
         return super().changelist_view(request, {**(extra_context or {}), "title": "Review"})
 

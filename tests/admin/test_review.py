@@ -51,12 +51,6 @@ def pitch_task(db):
     return task
 
 
-@pytest.fixture
-def staff(client, ada):
-    client.force_login(ada)
-    return client
-
-
 def seen(client, task):
     return client.get(page_of(task)).context["about_pitch"].seen
 
