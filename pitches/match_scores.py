@@ -191,7 +191,7 @@ class ProductScores(Scores):
             self.cosine[:, told.lead] = np.stack(asked) @ told.vectors.T
         names = sorted({keyword for keywords in self.keywords for keyword in keywords})
         place = {name: number for number, name in enumerate(names)}
-        self.found = _spoken(names, texts)
+        self.found = spoken(names, texts)
         self.asked = np.zeros((len(wishes), len(names)), np.float32)
         for number, keywords in enumerate(self.keywords):
             self.asked[number, [place[keyword] for keyword in keywords]] = 1
@@ -218,7 +218,7 @@ class ProductScores(Scores):
         ]
 
 
-def _spoken(names: Sequence[str], texts: Sequence[str]) -> Mask:
+def spoken(names: Sequence[str], texts: Sequence[str]) -> Mask:
     """Which names occur in which texts, as whole words in a row."""
     found = np.zeros((len(names), len(texts)), np.bool_)
     # by their first word, so that a text is asked only for names that may occur in it
@@ -227,9 +227,9 @@ def _spoken(names: Sequence[str], texts: Sequence[str]) -> Mask:
         if spelled := WORD.findall(name):
             by_first[spelled[0]].append((row, " ".join(spelled)))
     for column, text in enumerate(texts):
-        spoken = WORD.findall(text.casefold())
-        whole = f" {' '.join(spoken)} "
-        for first in by_first.keys() & set(spoken):
+        said = WORD.findall(text.casefold())
+        whole = f" {' '.join(said)} "
+        for first in by_first.keys() & set(said):
             for row, name in by_first[first]:
                 found[row, column] = name == first or f" {name} " in whole
     return found

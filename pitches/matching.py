@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from django.db import connection, models, transaction
 from django.db.models import Case, CharField, Count, F, Q, QuerySet, Value, When, Window
-from django.db.models.functions import RowNumber
+from django.db.models.functions import Coalesce, Left, NullIf, RowNumber
 from numpy.typing import NDArray
 
 from campaigns.ai import embeddings
@@ -36,6 +36,8 @@ Taken = (Placement.Status.CONFIRMED, Placement.Status.STARTED)
 
 # Items of a lead that are looked at, newest first (H000-01 says 5 to 10).
 LATEST_ITEMS = 10
+# Characters of a text in which keywords are looked for.
+TEXT_SEARCHED = 4_000
 # A score is written again only if it moved by more (H000-02).
 MOVED = Decimal("0.01")
 # Confirmed interns per employee at one organization (H003-02: more than 1 in 4 is too many).
@@ -580,7 +582,8 @@ class _Pool:
                     for row in self.candidates
                 ]
                 wish_of = np.arange(len(self.candidates))
-            return match_scores.GuestScores(wishes, wish_of, self._items())
+            names = frozenset().union(*(wish.keywords for wish in wishes))
+            return match_scores.GuestScores(wishes, wish_of, self._items(names))
         wishes = [
             match_scores.Wish(
                 vectors.get(row.pk),
@@ -601,42 +604,58 @@ class _Pool:
         ids, vectors = embeddings.matrix(rows, text=text)
         return dict(zip(ids.tolist(), vectors, strict=True))
 
-    def _leads_told(self, without: Iterable[int] = ()) -> match_scores.Told:
-        """The leads' own texts, but for those `without`."""
+    def _leads_told(
+        self, names: Iterable[str] = (), *, without: Iterable[int] = ()
+    ) -> match_scores.Told:
+        """The leads' own texts, but for those `without`.
+
+        A lead that has no keywords has those of `names` that its text contains: without them
+        the score would rest on vectors alone.
+        """
         skipped = set(without)
         wanted = [pk for pk in self.lead_ids.tolist() if pk not in skipped]
-        ids, vectors = embeddings.matrix(Lead.objects.filter(pk__in=wanted), text=lead_text)
+        leads = Lead.objects.filter(pk__in=wanted)
+        ids, vectors = embeddings.matrix(leads, text=lead_text)
         columns = np.searchsorted(self.lead_ids, ids)
         order = np.argsort(columns, kind="stable")
         rows = [self.leads[column] for column in columns[order]]
+        silent = leads.filter(keywords=[]).values_list("pk", "name", _beginning("text"))
+        found = _said(names, silent)
         return match_scores.Told(
             vectors=vectors[order],
             lead=columns[order],
             keywords=[
-                match_scores.keyword_set([*row.keywords, *row.industries]) for row in rows
+                found.get(row.pk, frozenset())
+                | match_scores.keyword_set([*row.keywords, *row.industries])
+                for row in rows
             ],
             titles=[row.name for row in rows],
             leads=len(self.leads),
         )
 
-    def _items(self) -> match_scores.Told:
+    def _items(self, names: Iterable[str]) -> match_scores.Told:
         """The latest items of each lead; the lead's own text where it has none."""
-        leads = Lead.objects.filter(pk__in=self.lead_ids.tolist())
-        items = _latest_items(leads)
+        names = list(names)
+        items = _latest_items(Lead.objects.filter(pk__in=self.lead_ids.tolist()))
         told = {
             pk: (lead, title, keywords)
             for pk, lead, title, keywords in items.values_list(
                 "pk", "lead_id", "title", "keywords"
             )
         }
+        shows = {row.pk: row for row in self.leads}
+        silent = items.filter(keywords=[], lead__keywords=[])
+        summary = Coalesce(NullIf("summary", Value("")), "text")
+        found = _said(names, silent.values_list("pk", "title", _beginning(summary)))
         ids, vectors = embeddings.matrix(items, text=item_text)
         leads_of = np.array([told[pk][0] for pk in ids.tolist()], np.int64)
-        rest = self._leads_told(without=leads_of.tolist())
+        rest = self._leads_told(names, without=leads_of.tolist())
         columns = np.concatenate([np.searchsorted(self.lead_ids, leads_of), rest.lead])
         order = np.argsort(columns, kind="stable")
-        names = {row.pk: row for row in self.leads}
         keywords = [
-            match_scores.keyword_set(told[pk][2] or names[told[pk][0]].keywords)
+            found[pk]
+            if pk in found
+            else match_scores.keyword_set(told[pk][2] or shows[told[pk][0]].keywords)
             for pk in ids.tolist()
         ] + list(rest.keywords)
         titles = [told[pk][1] for pk in ids.tolist()] + list(rest.titles)
@@ -796,6 +815,25 @@ def _first_reason(conditions: Sequence[tuple[str, Q]]) -> Case:
 
 def _yes(condition: Q) -> Case:
     return Case(When(condition, then=Value(True)), default=Value(False))
+
+
+def _beginning(text: Any) -> Left:
+    """What is searched for keywords of a text."""
+    return Left(text, TEXT_SEARCHED)
+
+
+def _said(
+    names: Iterable[str], texts: Iterable[tuple[int, str, str]]
+) -> dict[int, frozenset[str]]:
+    """Which of the names occur in each title or text, by id."""
+    names, rows = list(names), list(texts)
+    if not names:
+        return {}
+    found = match_scores.spoken(names, [f"{title}\n{text}" for _, title, text in rows])
+    return {
+        row[0]: frozenset(name for name, is_said in zip(names, said, strict=True) if is_said)
+        for row, said in zip(rows, found.T, strict=True)
+    }
 
 
 def _industries(row: _LeadRow) -> list[str]:

@@ -1,11 +1,13 @@
 """Filters with reasons, scores that add up, and rows written once."""
 
 import dataclasses
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -144,6 +146,20 @@ def test_a_lead_without_items_is_compared_by_its_own_text():
     LeadFactory(kind=Lead.Kind.PODCAST, name="Tax law", text="Deductions.", industries=[])
     matching.suggest(campaign, now=MONDAY)
     assert list(Match.objects.values_list("lead", flat=True)) == [ours.pk]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("told_by", ["item", "lead"])
+def test_a_text_without_keywords_has_those_of_the_campaign_that_it_contains(told_by):
+    campaign = podcast_campaign(keywords=["rowing", "deep sea", "tax", "C++"])
+    lead = LeadFactory(
+        kind=Lead.Kind.PODCAST, name="Oceans", text="Rowing the deep sea.", industries=[]
+    )
+    if told_by == "item":
+        ContentItemFactory(lead=lead, title="Rowing", text="About the deep sea. Syntax.")
+    told = matching.explain(campaign.candidates.get(), lead, campaign, now=MONDAY)
+    assert told.parts["keywords"] == "15.00"
+    assert "2 keywords shared: deep sea, rowing" in told.reasoning
 
 
 # Placements
@@ -610,3 +626,9 @@ def test_today_is_the_campaigns_today(db):
     LeadFactory()
     evening = datetime(2026, 6, 1, 13, tzinfo=UTC)  # the 2nd in Auckland
     assert outcomes(matching.suggest(campaign, now=evening)) == {"start_passed": 1}
+
+
+def test_the_documented_reasons_are_those_there_are():
+    page = (settings.BASE_DIR / "docs" / "matching.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE)
+    assert rows == list(matching.REASONS.items())
