@@ -123,9 +123,7 @@ class ImportPage:
             preview = self._mapping(kept, table, chosen)
             return self._show(request, self.form(), error=str(e), token=token, **preview)
         preview = self._mapping(kept, self._table(kept), report.columns)
-        return self._show(
-            request, self.form(), report=report, token=token, name=kept["name"], **preview
-        )
+        return self._show(request, self.form(), report=report, token=token, **preview)
 
     def _carry_out(
         self, kept: dict[str, Any], chosen: dict[str, str], *, dry_run: bool
@@ -169,7 +167,6 @@ class ImportPage:
             "mapping": [(each, columns.get(each.name, "")) for each in fields],
             "columns": table.columns,
             "rows": table.rows[:ROWS_SHOWN],
-            "name": kept["name"],
         }
 
     def _show(
@@ -183,7 +180,6 @@ class ImportPage:
             "back": reverse(self.back),
             "done": done,
             "choice": CHOICE,
-            "lines": told.sentences()[-LINES_SHOWN:] if told else [],
             "counts": dict(told.counts) | {"refused": len(told.problems)} if told else {},
             "problems": sorted(told.problems)[:LINES_SHOWN] if told else [],
             "warnings": sorted(told.warnings)[:LINES_SHOWN] if told else [],
