@@ -1,11 +1,28 @@
 #!/usr/bin/env python
-"""The project's command line."""
+"""Django's command-line utility."""
 
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+# A command that cannot be done as asked ends with this code.
+UNUSABLE = 2
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.management import execute_from_command_line
+    from django.db import OperationalError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as e:
+        # A lost server is no error of ours: one sentence says more than forty lines.
+        if "--traceback" in sys.argv or "connection failed" not in str(e):
+            raise
+        first_line = str(e).splitlines()[0]
+        sys.stderr.write(f"The database does not answer: {first_line}\n")
+        sys.exit(UNUSABLE)
+
 
 if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    execute_from_command_line(sys.argv)
+    main()
