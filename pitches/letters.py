@@ -6,6 +6,7 @@ from datetime import datetime
 from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.utils import format_datetime
 
 from pitches.channels import Letter
@@ -29,6 +30,11 @@ def build(message: Message, *, now: datetime) -> Letter:
         raise BuildError(f"the mail could not be built: {type(e).__name__}") from e
     if len(mail.get_all("To", [])) != 1 or len(mail["To"].addresses) != 1 or not raw:
         raise BuildError("the mail would not have exactly one recipient")
+    if not f"{message.sender.address}{message.to_address}".isascii():
+        raise BuildError("the address has letters that mail servers do not take")
+    # An encoded word may unfold into header lines of its own (CVE-2024-6923).
+    if BytesHeaderParser().parsebytes(raw).keys() != mail.keys():
+        raise BuildError("the mail would have headers that are not ours")
     return Letter(
         message_id=message.message_id,
         sender=message.sender.address,

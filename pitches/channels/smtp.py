@@ -123,14 +123,21 @@ class SmtpChannel(Channel):
             smtp = smtplib.SMTP(sender.smtp_host, sender.smtp_port, timeout=timeout)
         if smtp.sock is None:
             raise OSError("the server closed the connection")
+        try:
+            self._introduce(smtp, context)
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+    def _introduce(self, smtp: smtplib.SMTP, context: ssl.SSLContext) -> None:
         smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
         smtp.ehlo_or_helo_if_needed()
-        if sender.smtp_security == Sender.Security.STARTTLS:
+        if self.sender.smtp_security == Sender.Security.STARTTLS:
             smtp.starttls(context=context)
             smtp.ehlo()
-        if sender.username:
-            smtp.login(sender.username, sender.password)
-        return smtp
+        if self.sender.username:
+            smtp.login(self.sender.username, self.sender.password)
 
     def _expect(
         self, reply: tuple[int, bytes], good: set[int], *, of_mailbox: bool = False
