@@ -88,7 +88,7 @@ def real_rows():
 
 
 @pytest.mark.django_db
-@pytest.mark.req("S000-003", "S002-057")
+@pytest.mark.req("S002-057")
 def test_the_demo_shows_every_stage_of_the_work():
     loaded = demo.load(now=SATURDAY)
     assert Client.objects.filter(is_demo=True).count() == 3

@@ -392,7 +392,7 @@ def test_every_shipped_mail_of_a_plan_is_complete_with_little_known(preset):
     assert Variant.objects.count() == 3 * len(numbers)
 
 
-@pytest.mark.req("S001-025", "S001-024")
+@pytest.mark.req("S001-025")
 def test_a_known_pain_point_is_used_and_an_expired_one_is_not():
     campaign = CampaignFactory(preset="product", sequence=presets.sequence("product"))
     for expires, used in ((None, True), (MONDAY, False)):
@@ -428,7 +428,7 @@ def test_linkedin_texts_differ_by_segment_have_no_subject_and_fit():
     bodies = [body for texts in seen.values() for body in texts]
     assert len(set(bodies)) == 18
     assert any("partner" in body for body in seen["referral-network"])
-    assert any("from one builder to another" in body for body in seen["stealth-founder"])
+    assert any("one builder to another" in body for body in seen["stealth-founder"])
 
 
 @pytest.mark.req("S004-021", "S004-023")
@@ -439,7 +439,6 @@ def test_where_one_variant_is_wanted_it_has_the_tone_of_the_segment():
     assert [variant.tone for variant in written(pitch)] == ["direct"]
 
 
-@pytest.mark.req("S001-026", "C07")
 @pytest.mark.parametrize(("wanted", "made"), [(1, 1), (2, 2), (3, 3), (5, 3)])
 def test_a_step_has_as_many_variants_as_it_wants_and_texts_exist_for(wanted, made):
     pitch = role_pitch()
