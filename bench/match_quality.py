@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench import _real
 from bench.harness import Results, timed
 from campaigns.ai import embeddings
+from config import backends
 from pitches import match_scores
 
 TF_IDF = 0.167
@@ -22,6 +23,18 @@ RANDOM_PAIRS = 200_000
 
 
 def run(results: Results) -> None:
+    for name in backends.names("EMBEDDERS"):
+        try:
+            ours = backends.load("EMBEDDERS", name, embeddings.Embedder)
+        except backends.BackendError as e:
+            results.note(f"{name} is not measured: {e}")
+        else:
+            results.note(f"{name}:")
+            measure(ours, results)
+
+
+def measure(ours: embeddings.Embedder, results: Results) -> None:
+    """Recall and marks of one embedder."""
     folder = _real.folder("match_quality", results)
     if folder is None:
         return
@@ -38,7 +51,6 @@ def run(results: Results) -> None:
         "\n".join([row["title"], row["producer"], row["genre"], row["description"]])
         for row in rows
     ]
-    ours = embeddings.embedder()
     duration, vectors = timed(lambda: ours.embed(texts))
     results.fact("shows", len(rows))
     results.fact("shows that ask, and their known neighbours", len(asking))

@@ -130,12 +130,12 @@ def _add(vector: NDArray[np.float32], feature: str, weight: float) -> None:
 class WordLlama(Embedder):
     """Static word vectors of the package wordllama (extra `offline-embeddings`).
 
-    Finds shared meaning too, but finds less than shared words do: it is used beside them,
-    never alone.
+    Finds shared meaning too, a third more than the lexical one on recorded shows. It is used
+    beside shared words, never alone.
     """
 
     model = "wordllama-0.4-256"
-    match_threshold = Decimal(35)
+    match_threshold = Decimal(29)  # measured in the same way
 
     def __init__(self) -> None:
         self._table = _load_wordllama()
