@@ -316,6 +316,11 @@ def _urgency_of(matches: list[Approved], *, today: Any) -> str:
     return urgency.urgency(urgent[0], today=today).reason if urgent else ""
 
 
+def _scored(matches: list[Match]) -> str:
+    """The candidates with their scores, as a plan names them (S003-050)."""
+    return ", ".join(f"{match.candidate.name} ({match.score})" for match in matches)
+
+
 def _decision(
     group: Group, matches: list[Approved], situation: Situation, ruling: rules.Ruling
 ) -> Decision:
@@ -325,7 +330,7 @@ def _decision(
         kind="pitch",
         verdict=Verdict.PITCH if ruling.may else Verdict.HOLD,
         reason=ruling.reason,
-        numbers=ruling.numbers,
+        numbers=ruling.numbers | {"candidates": _scored(matches)},
         not_before=None if ruling.may else ruling.at,
         lead=group.lead.name,
         organization=situation.organization.name if situation.organization else "",
