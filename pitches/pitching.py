@@ -316,7 +316,7 @@ def _urgency_of(matches: list[Approved], *, today: Any) -> str:
     return urgency.urgency(urgent[0], today=today).reason if urgent else ""
 
 
-def _scored(matches: list[Match]) -> str:
+def _scored(matches: list[Approved]) -> str:
     """The candidates with their scores, as a plan names them (S003-050)."""
     return ", ".join(f"{match.candidate.name} ({match.score})" for match in matches)
 
