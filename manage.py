@@ -1,8 +1,11 @@
 #!/usr/bin/env python
-"""Django's command-line utility."""
+"""The project's command line."""
 
 import os
 import sys
+
+from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
 # A command that cannot be done as asked ends with this code.
 UNUSABLE = 2
@@ -10,9 +13,6 @@ UNUSABLE = 2
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    from django.core.management import execute_from_command_line
-    from django.db import OperationalError
-
     try:
         execute_from_command_line(sys.argv)
     except OperationalError as e:
