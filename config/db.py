@@ -27,10 +27,10 @@ class WrongStatus(Exception):
         )
 
 
-class StatefulQuerySet(models.QuerySet):
+class StatefulQuerySet(models.QuerySet[Any]):
     def move(self, to: str, **fields: Any) -> int:
         """Move every row of this set whose status allows it; answer how many moved."""
-        allowed = self.model.MOVES[to]
+        allowed = self.model.MOVES[to]  # type: ignore[attr-defined]
         return self.filter(status__in=allowed).update(status=to, **fields)
 
 

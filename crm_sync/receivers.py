@@ -38,7 +38,7 @@ def on_placement_changed(placement: Placement, **kwargs: Any) -> None:
     _note(SyncTask.Change.PLACEMENT_CHANGED, placement, state=placement.status)
 
 
-def _note(change: SyncTask.Change, about: Model, *, state: str = "") -> None:
+def _note(change: str, about: Model, *, state: str = "") -> None:
     """The key names the change, so the same news twice is one task."""
     SyncTask.objects.bulk_create(
         [

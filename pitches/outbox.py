@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Case, DateTimeField, Exists, F, OuterRef, Q, Value, When
 from django.db.models.functions import Cast, Now
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from campaigns.models import Campaign, Step
 from pitches import fingerprints, inbox, journal, letters, rules, situations, stopping
@@ -70,9 +71,9 @@ def follow_ups(campaign: Campaign | None, *, until: datetime) -> list[Message]:
     return _planned(rows, campaign)
 
 
-def _planned(rows: Iterable[Message], campaign: Campaign | None) -> list[Message]:
+def _planned(rows: QuerySet[Message], campaign: Campaign | None) -> list[Message]:
     waiting = (Message.Status.DRAFT, Message.Status.APPROVED, Message.Status.QUEUED)
-    rows = rows.filter(status__in=waiting)  # type: ignore[attr-defined]
+    rows = rows.filter(status__in=waiting)
     if campaign is not None:
         rows = rows.filter(pitch__campaign=campaign)
     ordered = situations.readable(rows).order_by("-pitch__urgent", "approved_at", "pk")
@@ -161,7 +162,9 @@ def carry_out(decisions: Iterable[Decision], *, now: datetime) -> Outcome:
     rows = [decision for decision in decisions if decision.kind == "message"]
     wanted = {row.ids["message"]: row for row in rows if row.verdict == Verdict.SEND}
     with transaction.atomic():
-        found = Message.objects.select_for_update(no_key=True).in_bulk(wanted)
+        # in one order for everybody, so that two runs of a plan wait instead of deadlocking
+        rows_now = Message.objects.select_for_update(no_key=True).order_by("pk")
+        found = {message.pk: message for message in rows_now.filter(pk__in=wanted)}
         times = {}
         for pk, row in wanted.items():
             cause = _drift(found.get(pk), row)
@@ -403,7 +406,7 @@ def _gate(message: Message, *, now: datetime) -> None:
             Reason.JOURNAL_UNAVAILABLE, until=now + RETRY_FIRST, sentence=sentence
         ) from e
     except OperationalError as e:
-        if "lock timeout" not in str(e):
+        if not isinstance(e.__cause__, (LockNotAvailable, DeadlockDetected)):
             raise
         raise Held(Reason.LEASE_LOST, until=now, sentence="somebody else holds a lock") from e
     message.status = Message.Status.HANDING
@@ -499,7 +502,9 @@ def settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
     try:
         with transaction.atomic():
             _settle(message, receipt, now=now)
-    except DatabaseError:
+    except (
+        Exception
+    ):  # a receiver of the news may fail in any way; the mail is out all the same
         log.exception("message %s is out, but could not be settled yet", message.pk)
 
 
@@ -592,6 +597,8 @@ def _release(message: Message, held: Held) -> None:
         )
     elif held.reason == Reason.EXPIRED:
         rows.update(status=Message.Status.EXPIRED, hold_reason=held.reason, **LET_GO)
+    elif held.reason == Reason.PITCH_ENDED:
+        stopping.cancel_messages(rows, reason=str(held))
     elif held.until is None:
         # No time cures it: back to approved, so that the next plan says so instead of asking
         # every minute.
@@ -620,10 +627,14 @@ def _refused(message: Message, error: ChannelError, *, now: datetime) -> None:
         _put_off(message, now + RETRY_FIRST, str(error))
         if error.permanent:
             stopping.pause_sender(message.sender, reason=str(error))
-    elif error.permanent:
-        _fail(message, str(error), failure="hard" if error.hard else "policy")
-        if error.hard:
+    elif error.hard:
+        with transaction.atomic():
+            # the person before the message, as everybody locks them
+            stopping.lock_person(message.pitch.address.contact_id)
+            _fail(message, str(error), failure="hard")
             stopping.address_is_dead(message, now=now)
+    elif error.permanent:
+        _fail(message, str(error), failure="policy")
     else:
         _retry(message, str(error), now=now)
 
@@ -725,7 +736,8 @@ def reap(*, now: datetime) -> Reaped:
     reaped = Reaped()
     over = Message.objects.filter(leased_until__lt=Now())
     for message in over.filter(status=Message.Status.CLAIMED):
-        _reap_claimed(message, reaped, now=now)
+        with transaction.atomic():
+            _reap_claimed(message, reaped, now=now)
     for message in over.filter(status=Message.Status.HANDING).select_related("pitch"):
         _reap_handing(message, reaped, now=now)
     reaped.expired = Message.objects.filter(
@@ -762,13 +774,16 @@ def _pass_over_dead_steps(*, now: datetime) -> None:
 def _reap_claimed(message: Message, reaped: Reaped, *, now: datetime) -> None:
     """Provably unsent.
 
-    The gate never let it through. An intent of this very claim is taken back.
+    The gate never let it through. An intent of this very claim is taken back; under the row's
+    lock, for its worker may stand in the gate at this moment and be let through.
     """
-    if journal.owner_of_intent(message.message_id) == str(message.lease_owner):
-        _note_reply(message, journal.RELEASED, None, now=now)
     rows = Message.objects.filter(
         pk=message.pk, status=Message.Status.CLAIMED, lease_owner=message.lease_owner
     )
+    if not rows.select_for_update(skip_locked=True).exists():
+        return
+    if journal.owner_of_intent(message.message_id) == str(message.lease_owner):
+        _note_reply(message, journal.RELEASED, None, now=now)
     if message.claims >= MOST_CLAIMS:
         reaped.poisoned += rows.update(
             status=Message.Status.FAILED,

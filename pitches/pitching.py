@@ -259,7 +259,8 @@ class _Desk:
 
     def _pitchable(self, group: Group) -> tuple[list[Approved], tuple[str, ...]]:
         """The matches this pitch would carry, and why the others do not come along."""
-        campaign, causes, chosen = group.campaign, [], []
+        campaign, causes = group.campaign, []
+        chosen: list[Approved] = []
         for match in group.matches:
             if len(chosen) == campaign.candidates_per_pitch:
                 break

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core import signing
+from django.utils.crypto import constant_time_compare
 
 from config.models import Installation
 from pitches import situations
@@ -60,7 +61,7 @@ def read(path: Path) -> Plan:
     if content.get("format") != FORMAT:
         raise PlanFileError(f"{path} is not a plan file of this version.")
     signature = content.pop("signature", "")
-    if not signing.constant_time_compare(_signature(content), str(signature)):
+    if not constant_time_compare(_signature(content), str(signature)):
         raise PlanFileError(
             f"{path} was edited after it was written: make a new plan with --plan."
         )

@@ -165,6 +165,6 @@ class ReviewTask(models.Model):
         return self.status == self.Status.OPEN
 
     @property
-    def target(self) -> Lead | Match | Pitch | Message | IncomingMessage:
+    def target(self) -> Lead | Match | Pitch | Message | IncomingMessage | None:
         """The row the decision is about."""
         return self.message or self.pitch or self.match or self.incoming or self.lead
