@@ -608,7 +608,7 @@ def _bring_client(cells: dict[str, str]) -> str:
     name = text("client")
     if not name:
         raise ValueUnclear("there is no client")
-    found = {
+    found: dict[str, Any] = {
         "kind": _one_of("client_kind", text("client_kind"), Client.Kind.values),
         "email": text("email", 254).lower(),
         "website": _link(text("website", 2_000)),

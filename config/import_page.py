@@ -97,7 +97,7 @@ class ImportPage:
 
     def _again(self, request: HttpRequest, token: str, kept: dict[str, Any]) -> HttpResponse:
         chosen = {
-            name.removeprefix(CHOICE): column
+            name.removeprefix(CHOICE): str(column)
             for name, column in request.POST.items()
             if name.startswith(CHOICE)
         }

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 KEY = "imported"
-_BLANK = (None, "", [], False, "unknown")
+_BLANK: tuple[Any, ...] = (None, "", [], False, "unknown")
 
 
 def checksum(value: Any) -> str:

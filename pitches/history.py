@@ -188,9 +188,7 @@ class _Past:
             email=email,
             sender=addresses.exact_email(sender),
             sent_at=sent_at,
-            day=sent_at.isoformat()
-            if values.has_time(sent)
-            else values.moment(sent).date().isoformat(),
+            day=(sent_at if values.has_time(sent) else sent_at.date()).isoformat(),
             number=number,
             candidate=text("candidate"),
             subject=text("subject", LINE),
@@ -310,8 +308,10 @@ class _Past:
             title = each.lead.values.get("name", "")
             if title:
                 key = names.title_key(title)
-                theirs = {pk for pk, name in theirs.items() if names.title_key(name) == key}
-            found = theirs or by_title.get(self._title_of(each), set())
+                theirs = {
+                    pk: name for pk, name in theirs.items() if names.title_key(name) == key
+                }
+            found = set(theirs) or by_title.get(self._title_of(each), set())
             if len(found) == 1:
                 chosen[next(iter(found))].append(each)
             elif not title:
@@ -569,7 +569,7 @@ class _Past:
         answered = {each.message_id: each for each in told if each.replied_at or each.outcome}
         if not answered:
             return
-        messages = present | self._present(list(answered.values()))
+        messages = dict(present) | self._present(list(answered.values()))
         changed_messages, changed_pitches = [], []
         for key, each in answered.items():
             message = messages[key]
@@ -619,7 +619,9 @@ class _Past:
                 continue
             match = self._waiting(rows)
             if match is None:
-                match = self._match(each, max((row.cycle for row in rows), default=0) + 1)
+                match = self._match(
+                    each, candidate, max((row.cycle for row in rows), default=0) + 1
+                )
                 rows.append(match)
                 new.append(match)
             else:
@@ -649,10 +651,10 @@ class _Past:
                 found[row.candidate_id, row.lead_id].append(row)
         return found
 
-    def _match(self, each: Told, cycle: int) -> Match:
+    def _match(self, each: Told, candidate: int, cycle: int) -> Match:
         return Match(
             campaign=self.campaign,
-            candidate_id=each.candidate_id,
+            candidate_id=candidate,
             lead_id=each.lead_id,
             cycle=cycle,
             cycle_reason="written to again before this system was in use" if cycle > 1 else "",

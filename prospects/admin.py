@@ -242,8 +242,48 @@ class AssessmentAdmin(WordSearch, Ledger):
     search_words = ("lead__name",)
 
 
+class SuppressionForm(forms.Form):
+    """What must not be written to. Only its hash is kept."""
+
+    kind = forms.ChoiceField(choices=Suppression.Kind.choices)
+    value = forms.CharField(max_length=320)
+    reason = forms.ChoiceField(choices=Suppression.Reason.choices)
+
+
+def suppress(request: HttpRequest) -> HttpResponse:
+    """Put one address, domain, number or name on the list."""
+    if not request.user.has_perm("prospects.add_suppression"):
+        raise PermissionDenied
+    form = SuppressionForm(request.POST or None)
+    back = reverse("admin:prospects_suppression_changelist")
+    if request.method == "POST" and form.is_valid():
+        source = f"entered by {request.user.get_username()}"
+        try:
+            is_new = suppressions.add(**form.cleaned_data, source=source, now=timezone.now())
+        except AddressError as e:
+            form.add_error("value", str(e))
+        else:
+            told = "It is on the list." if is_new else "It was on the list already."
+            messages.success(request, told)
+            return redirect(back)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Never write to",
+        "form": form,
+        "back": back,
+    }
+    return TemplateResponse(request, "admin/desk/suppress.html", context)
+
+
 @admin.register(Suppression)
 class SuppressionAdmin(Ledger):
+    """Rows are added by a page of their own, hashed, and never taken away."""
+
+    list_before_template = "admin/desk/suppression_actions.html"
     list_display = ("hint", "kind", "reason", "source", "created_at")
     list_filter = ("kind", "reason")
     search_fields = ("hint__startswith",)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(suppress)
+        return [path("suppress/", page, name="prospects_suppress"), *super().get_urls()]

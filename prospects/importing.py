@@ -240,7 +240,7 @@ def _read_feeds(files: Sequence[feeds.File], job: Job, report: Report) -> Iterat
             entries = [
                 {"title": feed["title"], "self": feed["url"]} | feed for feed in answer["feeds"]
             ]
-            rows = [
+            rows: list[tuple[int, dict[str, Any], list[Any]]] = [
                 (at, feed | {"keywords": feed["categories"]}, [])
                 for at, feed in enumerate(entries, 1)
             ]

@@ -32,6 +32,7 @@ from prospects.models import (
     Suppression,
 )
 
+MERGES = 20  # how long a chain of merged leads is followed
 _LOCK = 7_316_205  # one writer of identities at a time, whatever machine it runs on
 FEED, SITE, POSTING = "feed", "site", "posting"
 CREATED, UPDATED, UNCHANGED = "created", "updated", "unchanged"
@@ -311,11 +312,11 @@ class _Set:
         return self._follow_merges(known)
 
     def _follow_merges(self, known: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
-        while merged := dict(
-            Lead.objects.filter(
-                pk__in=set(known.values()), merged_into__isnull=False
-            ).values_list("pk", "merged_into")
-        ):
+        for _ in range(MERGES):
+            rows = Lead.objects.filter(pk__in=set(known.values()), merged_into__isnull=False)
+            merged = {pk: into for pk, into in rows.values_list("pk", "merged_into") if into}
+            if not merged:
+                break
             known = {key: merged.get(lead, lead) for key, lead in known.items()}
         return known
 
@@ -447,7 +448,7 @@ class _Set:
         new_addresses: list[tuple[Any, FoundAddress]] = []
         fill: dict[int, tuple[FoundContact, int | None]] = {}
         for each, person in people:
-            place = each.organization and organizations.get(each.organization.key)
+            place = organizations[each.organization.key] if each.organization else None
             known = [owners[k] for k in map(_key, person.addresses) if k in owners]
             owner = known[0] if known else f"new {len(new)}"
             if not known:
@@ -648,22 +649,19 @@ class _Set:
             group.contact_ids = list(dict.fromkeys(ids))
         through = Lead.contacts.through
         old = [group.lead_id for group in self.groups if group.lead is not None]
-        present = set(
-            through.objects.filter(lead__in=old).values_list("lead_id", "contact_id")
-            if old
-            else ()
-        )
+        rows = through.objects.filter(lead__in=old).values_list("lead_id", "contact_id")
+        present = set(rows) if old else set()
         new = [
             (group.lead_id, contact)
             for group in self.groups
             for contact in group.contact_ids
             if (group.lead_id, contact) not in present
         ]
-        ids = bulk.new_ids(through, len(new))
+        keys = bulk.new_ids(through, len(new))
         bulk.insert(
             through,
             ["id", "lead", "contact"],
-            ((pk, *pair) for pk, pair in zip(ids, new, strict=True)),
+            ((pk, *pair) for pk, pair in zip(keys, new, strict=True)),
         )
         added = {lead for lead, _ in new}
         for group in self.groups:
@@ -759,7 +757,7 @@ class _Set:
     ) -> dict[tuple[str, int, str, str], int]:
         leads = {group.lead_id for group in self.groups if group.lead is not None}
         companies = {owner for about, owner, _, _ in wanted if about == "organization"}
-        present = {}
+        present: dict[tuple[str, int, str, str], int] = {}
         for about, owners in (("lead", leads), ("organization", companies)):
             if not owners:
                 continue

@@ -141,7 +141,9 @@ def _find_region(words: list[str]) -> Place:
 def _states() -> dict[str, str]:
     zones = {}
     for entry in re.split(r"[|\n]", _STATES.strip()):
-        name, code, zone = re.fullmatch(r"(.+) ([A-Z]{2}) ?(\S*)", entry.strip()).groups()
+        found = re.fullmatch(r"(.+) ([A-Z]{2}) ?(\S*)", entry.strip())
+        assert found is not None
+        name, code, zone = found.groups()
         zones[name.casefold()] = zones[code.casefold()] = zone
     del zones["new york"], zones["washington"], zones["georgia"]  # a city, a city, a country
     return zones | {"d.c": EASTERN, "dc": EASTERN}

@@ -33,5 +33,5 @@ def terms(text: str) -> list[Term]:
 def next_term(text: str, *, today: date) -> Term | None:
     """The first term that has not begun by ``today``, else the last one; None without any."""
     found = terms(text)
-    ahead = [term for term in found if term.starts_on > today]
-    return (ahead or found[-1:] or [None])[0]
+    ahead = (term for term in found if term.starts_on > today)
+    return next(ahead, found[-1] if found else None)
