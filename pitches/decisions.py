@@ -63,6 +63,7 @@ class Reason(models.TextChoices):
         "This person answered; the thread is open until {until}.",
     )
     STOPPED = "stopped", "Stopped for this {scope}: {cause}."
+    PITCH_ENDED = "pitch_ended", "The pitch is over: it is {status}."
     OTHER_MODE = (
         "other_mode",
         "It was written for send mode {written_for}, and that is not the present one.",

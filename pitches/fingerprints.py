@@ -37,7 +37,9 @@ def digest(text: str) -> str:
 
 
 def of_message(message: Message) -> str:
-    """The fingerprint of a message's frozen words."""
+    """The fingerprint of the frozen words; empty if they would go to another address."""
+    if message.to_address != message.pitch.address.value:
+        return ""
     return of_words(message, subject=message.subject, body=message.body, html=message.html)
 
 

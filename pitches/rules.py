@@ -18,7 +18,7 @@ from campaigns.zones import zone
 from pitches import limits
 from pitches.decisions import Reason
 from pitches.limits import Ledger, Limit, Limits
-from pitches.models import EmailLimit, Message, Sender, SendMode, Stop
+from pitches.models import EmailLimit, Message, Pitch, Sender, SendMode, Stop
 from pitches.windows import Window
 from prospects.models import Contact, ContactAddress, Lead, Organization
 
@@ -237,6 +237,15 @@ def organization_wants_to_hear_again(s: Situation, moment: datetime) -> Objectio
         opens,
         {"organization": s.organization.name, "date": day.isoformat()},
     )
+
+
+def pitch_is_open(s: Situation, moment: datetime) -> Objection | None:
+    """One that was ended while its message was refused by a server must not go on."""
+    assert s.message is not None
+    if s.message.pitch.status in Pitch.OPEN:
+        return None
+    status = s.message.pitch.get_status_display().lower()
+    return Objection(Reason.PITCH_ENDED, None, {"status": status})
 
 
 def somebody_can_be_reached(s: Situation, moment: datetime) -> Objection | None:
@@ -498,6 +507,7 @@ FOR_A_DRAFT: tuple[Rule, ...] = (
 FOR_A_MESSAGE: tuple[Rule, ...] = (
     campaign_is_active,
     nothing_is_stopped,
+    pitch_is_open,
     lead_is_open,
     organization_may_be_written_to,
     address_works,
