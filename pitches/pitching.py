@@ -280,8 +280,8 @@ class _Desk:
             return f"scores {match.score}, below {threshold}"
         if match.pitched_elsewhere:
             return "was pitched to this lead before"
-        most = 1 if match.urgent else campaign.max_active_pitches
-        if self.open_pitches[candidate.pk] >= most:
+        most = 1 if match.urgent else campaign.most_open_pitches()
+        if most is not None and self.open_pitches[candidate.pk] >= most:
             return f"is in {self.open_pitches[candidate.pk]} open pitches already"
         return ""
 

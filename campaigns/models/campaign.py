@@ -105,7 +105,10 @@ class Campaign(Stateful):
     )
     candidates_per_pitch = models.PositiveSmallIntegerField(default=1)
     max_active_pitches = models.PositiveSmallIntegerField(
-        default=3, help_text="Open pitches one candidate may be in at a time."
+        null=True,
+        blank=True,
+        help_text="Open pitches one candidate may be in at a time; empty: 3 for placements, "
+        "any number otherwise.",
     )
     match_threshold = ScoreField(
         null=True,
@@ -185,6 +188,12 @@ class Campaign(Stateful):
 
     def cancel(self, *, reason: str) -> None:
         self.move(self.Status.CANCELED, status_reason=reason)
+
+    def most_open_pitches(self) -> int | None:
+        """How many open pitches a candidate may be in (C31); None: any number."""
+        if self.max_active_pitches is None and self.preset == self.Preset.PLACEMENT:
+            return 3
+        return self.max_active_pitches
 
     def text(self) -> str:
         """What this campaign is about, for matching."""
