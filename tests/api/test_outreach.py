@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from pitches import metrics
+from pitches import metrics, outreach
 from pitches.models import FollowUpTask, IncomingMessage, Message, Pitch, ReviewTask
 from tests.api.conftest import caller
 from tests.clock import MONDAY
@@ -125,8 +125,11 @@ def test_a_dry_run_answers_what_the_command_prints(as_ada, desk, monday, path, c
 
 @pytest.mark.req("S003-056")
 def test_a_dry_run_cannot_write_even_if_it_wanted(as_ada, monkeypatch):
+    honest = outreach.plan
+
     def meddle(**asked):
         Pitch.objects.update(urgent=True)
+        return honest(**asked)
 
     monkeypatch.setattr("pitches.outreach.plan", meddle)
     as_ada.raise_request_exception = False
