@@ -49,6 +49,7 @@ class AddressError(ValueError):
     """An address cannot be used; the text says why, to a person."""
 
 
+@lru_cache(8_192)
 def exact_email(value: str) -> str:
     """The address as given: lower case, NFC, the domain in punycode (``a.b+x@gmail.com``).
 

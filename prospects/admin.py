@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -17,6 +24,8 @@ from config.desk import (
     status_of,
 )
 from config.import_page import WithImport
+from prospects import suppressions
+from prospects.addresses import AddressError
 from prospects.import_views import LeadImport
 from prospects.models import (
     Assessment,

@@ -6,6 +6,7 @@ memory and the items it tells of.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import resource
@@ -114,7 +115,8 @@ def _text(value: Any, limit: int = TEXT) -> str:
 def main() -> None:
     cpu, memory, items = (int(argument) for argument in sys.argv[1:4])
     resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    with contextlib.suppress(ValueError, OSError):  # macOS knows no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     warnings.simplefilter("ignore")
     answer = read(sys.stdin.buffer.read(), items)
     sys.stdout.write(json.dumps(answer))

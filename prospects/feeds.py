@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,8 +115,3 @@ def _parse(content: bytes, name: str) -> dict[str, Any]:
     if answer["kind"] == "nothing":
         raise UnreadableFile(f"{name} is not a feed: {answer['reason']}.")
     return answer
-
-
-def urls_of(opml: dict[str, Any]) -> Iterator[dict[str, str]]:
-    """The feeds of a list, each with ``title``, ``url`` and ``categories``."""
-    yield from opml["feeds"]

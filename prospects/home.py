@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
+
 from config.cards import Card, figure
 from prospects.models import Lead, PipelineRun
 
@@ -21,4 +23,9 @@ def cards(user: Any, now: datetime) -> list[Card]:
         figure("runs that failed", PipelineRun, {"status": "failed"}, tone="bad"),
     ]
     hint = "No leads yet: import a file of podcasts, roles, creators or buyers."
-    return [Card("Leads", figures, hint=hint)]
+    return [Card("Leads", figures, hint=hint, links=_links(user))]
+
+
+def _links(user: Any) -> list[tuple[str, str]]:
+    may_import = user.has_perm("prospects.add_lead")
+    return [("Import", reverse("admin:prospects_lead_import"))] if may_import else []
