@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
-from django.db.models import Q
+from django.db import models, transaction
+from django.db.models import Max, Q
 
 from config.db import one_of, within
 
@@ -126,6 +126,19 @@ class Sequence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (v{self.version})"
+
+    @transaction.atomic
+    def next_version(self) -> Sequence:
+        """A copy with all steps and the next free number, to be changed."""
+        last = Sequence.objects.filter(key=self.key).aggregate(last=Max("version"))["last"]
+        copy = Sequence.objects.create(
+            key=self.key, version=last + 1, name=self.name, description=self.description
+        )
+        steps = list(self.steps.all())
+        for step in steps:
+            step.pk, step.sequence = None, copy
+        Step.objects.bulk_create(steps)
+        return copy
 
 
 class StepAction(models.TextChoices):

@@ -47,7 +47,8 @@ class Placement(models.Model):
     STAGES = {
         Kind.PODCAST: (
             Status.PENDING, Status.RESPONDED, Status.INTERESTED, Status.FORM_SUBMITTED,
-            Status.MEETING_BOOKED, Status.RECORDING_BOOKED, Status.RECORDED, Status.LIVE, Status.PAID,
+            Status.MEETING_BOOKED, Status.RECORDING_BOOKED, Status.RECORDED, Status.LIVE,
+            Status.PAID,
         ),
         Kind.INTERNSHIP: (
             Status.PENDING, Status.RESPONDED, Status.INTERESTED, Status.INTERVIEW,
