@@ -289,6 +289,8 @@ class StepRows(Rows):
 
 @admin.register(Sequence)
 class SequenceAdmin(Kept, Page):
+    """A version is made once; the floor that uses it decides from when it is fixed."""
+
     list_display = ("name", "key", "version", "step_count", "created_at")
     search_fields = ("name__istartswith", "key__startswith")
     inlines = (StepRows,)

@@ -76,10 +76,14 @@ def _machinery(user: Any) -> list[Card]:
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar, with the number of decisions that wait."""
+    """The sidebar, with the number of decisions that wait and of mail whose fate is unknown."""
     groups = copy.deepcopy(look.SIDEBAR)
-    numbers = {"Review": pitches.home.waiting(request.user)}
+    numbers = {
+        "Review": (pitches.home.waiting(request.user), "primary"),
+        "To check": (pitches.home.unknown(request.user), "danger"),
+    }
     for item in groups[0]["items"]:
-        if numbers.get(item["title"]):
-            item |= {"badge": numbers[item["title"]], "badge_variant": "primary"}
+        number, color = numbers.get(item["title"], (0, ""))
+        if number:
+            item |= {"badge": number, "badge_variant": color}
     return groups

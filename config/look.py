@@ -92,7 +92,7 @@ def page(title: str, icon: str, url: str, permission: Any, **more: Any) -> dict[
 
 
 # Pages of their own whose addresses begin like those of a list.
-OWN_PAGES = ("admin:pitches_plan", "admin:pitches_captured")
+OWN_PAGES = ("admin:pitches_plan", "admin:pitches_captured", "admin:pitches_check")
 
 
 def _is_here(name: str) -> Callable[[HttpRequest], bool]:
@@ -118,6 +118,7 @@ SIDEBAR: list[dict[str, Any]] = [
             {"title": "Today", "icon": "today", "link": reverse_lazy("admin:index")},
             entry("Review", "rate_review", "pitches.reviewtask", "status__exact=open"),
             page("Plan", "event_upcoming", "admin:pitches_plan", may_view("pitches.message")),
+            page("To check", "report", "admin:pitches_check", may_view("pitches.message")),
             entry("Inbox", "inbox", "pitches.incomingmessage"),
             page("Captured mail", "drafts", "admin:pitches_captured", is_capture),
         ],
@@ -203,8 +204,8 @@ SIDEBAR: list[dict[str, Any]] = [
         "separator": True,
         "collapsible": True,
         "items": [
-            entry("Users", "group", "auth.user"),
-            entry("Groups", "groups", "auth.group"),
+            entry("Users", "group", "auth.user", permission=is_superuser),
+            entry("Groups", "groups", "auth.group", permission=is_superuser),
             entry("Jobs", "memory", "config.tickrun", permission=is_superuser),
             entry("Workers", "favorite", "config.beat", permission=is_superuser),
             entry("Schedules", "timer", "django_q.schedule", permission=is_superuser),

@@ -48,6 +48,13 @@ def waiting(user: Any) -> int:
     return ReviewTask.objects.filter(status=ReviewTask.Status.OPEN).count()
 
 
+def unknown(user: Any) -> int:
+    """Messages of which nobody knows whether they went out."""
+    if not user.has_perm("pitches.view_message"):
+        return 0
+    return Message.objects.filter(status=Message.Status.UNKNOWN).count()
+
+
 def _needs_you(now: datetime) -> list[Card]:
     is_open = {"status": ReviewTask.Status.OPEN}
     rows = ReviewTask.objects.filter(**is_open).values_list("kind")

@@ -222,6 +222,12 @@ def record_reply(
         return incoming
 
 
+def close(incoming: IncomingMessage, *, now: datetime) -> None:
+    """Somebody dealt with it: its thread no longer holds other clients' pitches back."""
+    open_yet = IncomingMessage.objects.filter(pk=incoming.pk, handled_at__isnull=True)
+    open_yet.update(handled_at=now)
+
+
 def _kind_of_intent(intent: str) -> str:
     kinds = IncomingMessage.Kind
     by_intent = {

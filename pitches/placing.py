@@ -55,7 +55,7 @@ def place(
         status=status,
         **fields,
     )
-    _check_belongs(placement)
+    check_belongs(placement)
     _check_stage(placement, status)
     _act_as(by)
     placement.save(force_insert=True)
@@ -79,7 +79,7 @@ def change(
     """
     for name, value in fields.items():
         setattr(placement, name, value)
-    _check_belongs(placement)
+    check_belongs(placement)
     if fields:
         placement.save(update_fields=[*fields, "updated_at"])
     return move(placement, to or placement.status, by=by, now=now, reason=reason)
@@ -124,7 +124,8 @@ def is_step_back(placement: Placement, to: str) -> bool:
     return stages.index(Placement.Status(to)) < stages.index(Placement.Status(placement.status))
 
 
-def _check_belongs(placement: Placement) -> None:
+def check_belongs(placement: Placement) -> None:
+    """Raises ValidationError if candidate, lead, pitch and campaign do not belong together."""
     if placement.candidate.client_id != placement.campaign.client_id:
         raise ValidationError({"candidate": "The candidate belongs to another client."})
     pitch = placement.pitch

@@ -10,12 +10,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from campaigns.admin import CampaignAdmin, CandidateAdmin
-from campaigns.models import Campaign, Candidate
+from campaigns.admin import CampaignAdmin, CandidateAdmin, SequenceAdmin
+from campaigns.models import Campaign, Candidate, Sequence
 from config.cards import Figure, rows_at
 from config.db import WrongStatus
 from pitches import matching
@@ -187,6 +187,47 @@ def _moved(request: HttpRequest, move: Any, told: str) -> str:
     return told
 
 
+class SequencePage(SequenceAdmin):
+    """A version somebody was written to with stays as it was: a change makes the next one."""
+
+    change_form_outer_before_template = "admin/desk/sequence_actions.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        next_version = path("<int:pk>/next/", wrap(next_sequence), name="pitches_next_sequence")
+        return [next_version, *super().get_urls()]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        in_use = obj is not None and Pitch.objects.filter(sequence=obj).exists()
+        return not in_use and super().has_change_permission(request, obj)
+
+
+def next_sequence(request: HttpRequest, pk: int) -> HttpResponse:
+    """Copy a sequence, so that it can be changed for the pitches to come."""
+    sequence = get_object_or_404(Sequence, pk=pk)
+    made: list[Sequence] = []
+
+    def act(reason: str) -> str:
+        made.append(sequence.next_version())
+        return f"{made[0]} is yours to change. Choose it in the campaigns that shall use it."
+
+    response = ask(
+        request,
+        permission="campaigns.add_sequence",
+        title=f"The next version of {sequence.name}",
+        lines=[
+            "Pitches under way stay on the version they began with. The copy can be changed "
+            "until the first pitch uses it.",
+        ],
+        button="Make the next version",
+        back=reverse("admin:campaigns_sequence_change", args=[pk]),
+        act=act,
+        with_reason=False,
+        is_danger=False,
+    )
+    return redirect("admin:campaigns_sequence_change", made[0].pk) if made else response
+
+
 class LeadPage(LeadAdmin):
     change_form_outer_after_template = "admin/desk/lead_history.html"
 
@@ -242,6 +283,11 @@ def _matches(**about: Any) -> list[Match]:
     return list(rows.order_by("-score", "pk")[: past.SHOWN])
 
 
-for model, page in ((Campaign, CampaignPage), (Lead, LeadPage), (Candidate, CandidatePage)):
+for model, page in (
+    (Campaign, CampaignPage),
+    (Lead, LeadPage),
+    (Candidate, CandidatePage),
+    (Sequence, SequencePage),
+):
     admin.site.unregister(model)
     admin.site.register(model, page)

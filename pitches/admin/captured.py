@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 
 from django import forms
@@ -124,6 +125,9 @@ def letter(request: HttpRequest, sender: int, key: str) -> HttpResponse:
 def _answered(request: HttpRequest, row: Row, text: str) -> HttpResponse:
     """Drop the reply into the mailbox and read it, as the worker would a minute later."""
     now = timezone.now()
+    if row.message and row.message.sent_at:
+        # After a rehearsal at a later time than now an answer still follows its mail.
+        now = max(now, row.message.sent_at + timedelta(minutes=1))
     capture.answer(row.sender, row.captured, text=text, now=now)
     inbox.read(row.sender, now=now)
     messages.success(request, "Answered, and the inbox was read.")

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import display
 
 from config.desk import STATUS_COLORS, Ledger, status_of
+from pitches import inbox
 from pitches.models import Event, IncomingMessage, WebhookDelivery
+
+HANDLE = "pitches.change_incomingmessage"
 
 
 @admin.register(IncomingMessage)
@@ -22,6 +32,7 @@ class IncomingMessageAdmin(Ledger):
         "pitch",
         "sender",
         "received_at",
+        "handled_at",
     )
     list_filter = (
         "kind",
@@ -33,9 +44,43 @@ class IncomingMessageAdmin(Ledger):
     list_select_related = ("pitch__lead", "sender")
     search_fields = ("from_address__startswith", "message_id__exact")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer("raw", "text")
+
     @display(description="kind", ordering="kind", label=STATUS_COLORS)
     def colored_kind(self, incoming: IncomingMessage) -> tuple[str, str]:
         return status_of(incoming, "kind")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """The mail as text, what it was taken for, and the button that closes the thread."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = IncomingMessage.objects.defer("raw").select_related(
+            "pitch__lead", "pitch__campaign__client", "sender", "answers__step", "contact"
+        )
+        incoming = rows.filter(pk=object_id).first() if object_id.isdecimal() else None
+        if incoming is None:
+            messages.warning(request, "There is no such mail.")
+            return redirect(reverse("admin:pitches_incomingmessage_changelist"))
+        if request.method == "POST":
+            if not request.user.has_perm(HANDLE):
+                raise PermissionDenied
+            inbox.close(incoming, now=timezone.now())
+            messages.success(request, "Dealt with. The thread is closed.")
+            return redirect(request.path)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": incoming.subject or str(incoming),
+            "incoming": incoming,
+            "may_handle": request.user.has_perm(HANDLE) and not incoming.handled_at,
+        }
+        return TemplateResponse(request, "admin/desk/incoming.html", context)
 
 
 @admin.register(Event)

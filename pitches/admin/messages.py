@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.urls import URLPattern, path
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     RangeDateTimeFilter,
@@ -11,6 +12,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from config.desk import STATUS_COLORS, Ledger, LedgerRows, status_of
+from pitches.admin import check
 from pitches.models import FollowUpTask, Message, Variant
 
 
@@ -41,6 +43,10 @@ class MessageAdmin(Ledger):
     list_select_related = ("sender", "step")
     search_fields = ("to_address__startswith", "message_id__exact")
     inlines = (VariantRows,)
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(check.view)
+        return [path("check/", page, name="pitches_check"), *super().get_urls()]
 
     @display(description="message")
     def subject_or_step(self, message: Message) -> str:

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -108,7 +108,8 @@ def view(request: HttpRequest) -> HttpResponse:
     form = Asked(request.POST if request.method == "POST" else request.GET or None)
     asked = form.cleaned_data if form.is_valid() else {}
     at = asked.get("at") if is_rehearsal() else None
-    now = at or timezone.now()
+    # The desk's zone is the viewer's; what is written into mail is nobody's.
+    now = at.astimezone(UTC) if at else timezone.now()
     kind = asked.get("kind") or "outreach"
     planned = make(kind, campaign=asked.get("campaign"), now=now)
     if request.method == "POST":

@@ -84,9 +84,10 @@ def next_working_hour():
 def shoot(page, folder, name):
     """A picture of the page as it is, in the dark, and on a telephone; none may overflow."""
     page.screenshot(path=folder / f"{name}.png")
-    page.emulate_media(color_scheme="dark")
+    dark = "document.documentElement.classList.{}('dark')"
+    page.evaluate(dark.format("add"))
     page.screenshot(path=folder / f"{name}-dark.png")
-    page.emulate_media(color_scheme="light")
+    page.evaluate(dark.format("remove"))
     wide = page.viewport_size
     page.set_viewport_size(PHONE)
     page.screenshot(path=folder / f"{name}-phone.png")

@@ -26,6 +26,8 @@ def pages(desk):
     named = [
         ("index", []),
         ("pitches_plan", []),
+        ("pitches_check", []),
+        ("prospects_suppress", []),
         ("pitches_captured", []),
         ("pitches_captured_letter", [desk.sender.pk, letter.key]),
         ("pitches_read_inbox", [desk.sender.pk]),
