@@ -153,6 +153,17 @@ def test_rows_of_one_file_about_one_lead_are_counted_as_duplicates():
     assert Lead.objects.get().text == "On law"
 
 
+def test_what_comes_later_in_a_file_fills_gaps_and_replaces_nothing(monkeypatch):
+    monkeypatch.setattr(importing, "BATCH", 1)  # so that each row meets the one before it
+    text = shows(show(1), show(2, text="Else"), show(1, text="More"))
+    bring(text)
+    before = everything()
+    report = bring(text, now=LATER)
+    assert counts(report) == {"rows": 3, "unchanged": 1, "duplicate": 2}
+    assert Lead.objects.get().text == "On law"
+    assert everything() == before
+
+
 # Whose word
 
 
