@@ -152,7 +152,7 @@ def test_the_primary_partner_contact_gets_the_mail(desk):
     assert Pitch.objects.get().address == primary
 
 
-@pytest.mark.req("S003-007")
+@pytest.mark.req("S003-007", "F-23")
 def test_a_lead_without_a_contact_is_held_with_that_reason(desk):
     desk.match(LeadFactory())
     decision = only(pitching.plan(now=MONDAY))
@@ -160,6 +160,7 @@ def test_a_lead_without_a_contact_is_held_with_that_reason(desk):
     assert decision.reason.value == "no_company_contacts"
 
 
+@pytest.mark.req("F-23")
 def test_an_invalid_address_and_a_suppressed_domain_are_held_with_their_reasons(desk):
     invalid, suppressed = desk.match(), desk.match()
     ContactAddress.objects.filter(contact__leads=invalid.lead).update(verification="invalid")
@@ -196,7 +197,7 @@ def test_without_a_specialist_the_default_sender_writes_or_the_lead_is_held(desk
 # -- limits ------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("S003-028", "S003-030")
+@pytest.mark.req("S003-028", "S003-030", "S003-045")
 def test_a_second_lead_of_an_organization_waits_a_week_and_then_comes(desk):
     organization = OrganizationFactory()
     first = desk.lead(organization=organization)
@@ -272,7 +273,7 @@ def test_nothing_is_sent_before_somebody_has_read_it(desk):
     assert decision.reason == Reason.NOT_APPROVED
 
 
-@pytest.mark.req("S003-036", "S003-044")
+@pytest.mark.req("S003-036", "S003-044", "S003-046")
 def test_the_follow_up_tasks_are_made_when_the_first_message_goes_out(desk):
     desk.match()
     desk.run()
@@ -462,6 +463,7 @@ def test_reading_the_inbox_twice_stores_everything_once(desk):
     assert IncomingMessage.objects.count() == 1
 
 
+@pytest.mark.req("F-17")
 def test_no_thanks_is_for_ever_and_for_every_client(desk):
     pitch = desk.sent_pitch()
     answer(desk, pitch, "No thanks, please remove me.", MONDAY + HOUR)
@@ -508,7 +510,7 @@ def test_a_person_in_conversation_with_one_client_is_left_alone_by_the_others(de
 # -- silence -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("S003-035", "S003-039", "S003-040", "S003-041", "S003-043", "S003-005")
+@pytest.mark.req("S003-035", "S003-039", "S003-040", "S003-041", "S003-043", "S003-005", "F-19")
 def test_after_silence_the_next_three_leads_of_the_candidate_are_raised(desk):
     candidate = desk.candidate()
     pitch = desk.sent_pitch(candidate=candidate, score=95)
@@ -536,7 +538,7 @@ def test_moving_on_happens_once(desk):
     assert following_up.move_on(tasks, now=MONDAY + 193 * HOUR).pitches == []
 
 
-@pytest.mark.req("S003-042")
+@pytest.mark.req("S003-042", "F-19")
 def test_a_candidate_with_no_further_lead_is_reported(desk):
     pitch = desk.sent_pitch()
     for hours in (48, 96, 144):
@@ -551,6 +553,7 @@ def test_a_candidate_with_no_further_lead_is_reported(desk):
 # -- stops -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.req("F-17")
 def test_a_do_not_contact_between_two_steps_cancels_the_rest_with_its_reason(desk):
     pitch = desk.sent_pitch()
     stopping.do_not_contact(pitch.lead.organization, reason="asked by phone", by=desk.reviewer)
@@ -585,6 +588,7 @@ def test_a_stop_that_comes_after_queueing_still_reaches_the_message(desk):
     assert (message.status, message.hold_reason) == ("approved", "stopped")
 
 
+@pytest.mark.req("F-17")
 def test_when_a_candidate_is_placed_the_others_are_written_anew(desk):
     lead = desk.lead()
     leaving, staying = desk.match(lead, score=80), desk.match(lead, score=60)
@@ -604,6 +608,7 @@ def test_when_a_candidate_is_placed_the_others_are_written_anew(desk):
     assert (leaving.status, leaving.pitch) == ("withdrawn", None)
 
 
+@pytest.mark.req("F-17")
 def test_when_the_only_candidate_leaves_the_pitch_stops(desk):
     pitch = desk.sent_pitch()
     candidate = pitch.matches.get().candidate
@@ -707,7 +712,7 @@ def test_a_template_only_campaign_sends_unread_and_says_by_which_rule(desk):
 # -- dry run --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.req("S003-049")
+@pytest.mark.req("S003-049", "F-16")
 def test_the_dry_run_is_the_run(desk):
     from tests import digests
 
