@@ -245,7 +245,7 @@ def test_follow_ups_take_no_slot_of_the_organizations_limit(desk):
     assert pitch.messages.get(number=1).status == Message.Status.SENT
 
 
-# -- drafts, review and sending ------------------------------------------------------------------
+# -- drafts, review and sending ----------------------------------------------------------------
 
 
 @pytest.mark.req("S001-015", "S001-002")
@@ -407,7 +407,7 @@ def test_a_failed_hand_over_leaves_the_message_retryable_and_not_sent(desk):
     assert outbox.send_due(now=MONDAY + HOUR).sent == 1
 
 
-# -- answers ---------------------------------------------------------------------------------------
+# -- answers -----------------------------------------------------------------------------------
 
 
 def answer(desk, pitch, text, now):
@@ -507,7 +507,7 @@ def test_a_person_in_conversation_with_one_client_is_left_alone_by_the_others(de
     assert row.not_before == MONDAY + HOUR + timedelta(days=30)
 
 
-# -- silence -----------------------------------------------------------------------------------------
+# -- silence -----------------------------------------------------------------------------------
 
 
 @pytest.mark.req("S003-035", "S003-039", "S003-040", "S003-041", "S003-043", "S003-005", "F-19")
@@ -550,7 +550,7 @@ def test_a_candidate_with_no_further_lead_is_reported(desk):
     assert report.candidate == pitch.matches.get().candidate.name
 
 
-# -- stops -----------------------------------------------------------------------------------------------
+# -- stops -------------------------------------------------------------------------------------
 
 
 @pytest.mark.req("F-17")
@@ -618,7 +618,7 @@ def test_when_the_only_candidate_leaves_the_pitch_stops(desk):
     assert desk.follow_up(MONDAY + 48 * HOUR).sending.sent == 0
 
 
-# -- review ---------------------------------------------------------------------------------------------
+# -- review ------------------------------------------------------------------------------------
 
 
 def test_rejecting_a_draft_keeps_it_from_being_written_again_until_somebody_asks(desk):
@@ -709,7 +709,7 @@ def test_a_template_only_campaign_sends_unread_and_says_by_which_rule(desk):
     assert ReviewTask.objects.get().status == "completed"
 
 
-# -- dry run --------------------------------------------------------------------------------------------
+# -- dry run -----------------------------------------------------------------------------------
 
 
 @pytest.mark.req("S003-049", "F-16")
