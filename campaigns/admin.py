@@ -9,7 +9,6 @@ from django.db.models import Count, Max, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 
 from campaigns.import_views import CandidateImport
 from campaigns.models import (
@@ -28,15 +27,7 @@ from campaigns.models import (
     Sequence,
     Step,
 )
-from config.desk import (
-    STATUS_COLORS,
-    Kept,
-    Ledger,
-    Page,
-    Rows,
-    WordSearch,
-    status_of,
-)
+from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, WordSearch, display, status_of
 from config.import_page import WithImport
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from unfold.decorators import display
 
-from config.desk import STATUS_COLORS, Kept, Ledger, Page, status_of
+from config.desk import STATUS_COLORS, Kept, Ledger, Page, display, status_of
 from crm_sync.models import CrmOwner, RemoteRecord, SyncTask
 
 

@@ -11,7 +11,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RelatedDropdownFilter
-from unfold.decorators import display
 
 from config.desk import (
     STATUS_COLORS,
@@ -21,6 +20,7 @@ from config.desk import (
     Page,
     Rows,
     WordSearch,
+    display,
     status_of,
 )
 from config.import_page import WithImport

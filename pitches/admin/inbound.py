@@ -13,9 +13,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 
-from config.desk import STATUS_COLORS, Ledger, status_of
+from config.desk import STATUS_COLORS, Ledger, display, status_of
 from pitches import inbox
 from pitches.models import Event, IncomingMessage, WebhookDelivery
 

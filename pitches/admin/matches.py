@@ -12,9 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 
-from config.desk import STATUS_COLORS, Ledger, WordSearch, status_of
+from config.desk import STATUS_COLORS, Ledger, WordSearch, display, status_of
 from pitches.admin import task_pages
 from pitches.models import Match, ReviewTask
 
@@ -51,7 +50,7 @@ class MatchAdmin(WordSearch, Ledger):
             messages.warning(request, "There is no such match.")
             return redirect(reverse("admin:pitches_match_changelist"))
         now = timezone.now()
-        tasks = ReviewTask.objects.filter(match=object_id, status=ReviewTask.Status.OPEN)
+        tasks = ReviewTask.objects.filter(match=int(object_id), status=ReviewTask.Status.OPEN)
         page = task_pages.of_match(int(object_id), now=now)
         context = {
             **self.admin_site.each_context(request),

@@ -9,9 +9,8 @@ from unfold.contrib.filters.admin import (
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
-from unfold.decorators import display
 
-from config.desk import STATUS_COLORS, Ledger, LedgerRows, status_of
+from config.desk import STATUS_COLORS, Ledger, LedgerRows, display, status_of
 from pitches.admin import check
 from pitches.models import FollowUpTask, Message, Variant
 

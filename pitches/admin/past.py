@@ -31,7 +31,8 @@ def pitches_to(
 
 def matches_of(candidate_id: int, *, besides: int | None = None) -> QuerySet[Match]:
     """Where else this candidate stands or stood, newest first."""
-    rows = Match.objects.filter(candidate=candidate_id, pitch__isnull=False).exclude(pk=besides)
+    rows = Match.objects.filter(candidate=candidate_id, pitch__isnull=False)
+    rows = rows.exclude(pk=besides) if besides else rows
     return (
         rows.select_related("lead", "campaign__client", "pitch")
         .defer("lead__text", "lead__embedding", "campaign__embedding")

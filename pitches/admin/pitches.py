@@ -12,9 +12,8 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 
-from config.desk import STATUS_COLORS, Ledger, WordSearch, status_of
+from config.desk import STATUS_COLORS, Ledger, WordSearch, display, status_of
 from pitches.admin import past, plan, stops, story
 from pitches.models import Pitch
 

@@ -14,10 +14,19 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 
 from config.db import WrongStatus
-from config.desk import STATUS_COLORS, Kept, Ledger, LedgerRows, Page, WordSearch, status_of
+from config.desk import (
+    STATUS_COLORS,
+    Kept,
+    Ledger,
+    LedgerRows,
+    Page,
+    WordSearch,
+    display,
+    status_of,
+    user_of,
+)
 from pitches import placing
 from pitches.models import Experiment, Placement, PlacementChange, WeeklyPlan
 
@@ -86,10 +95,10 @@ class PlacementAdmin(Kept, WordSearch, Page):
             name: form.cleaned_data[name] for name in self.WHAT if name in form.cleaned_data
         }
         if change:
-            placing.change(obj, by=request.user, now=timezone.now(), **told)
+            placing.change(obj, by=user_of(request), now=timezone.now(), **told)
             return
         who = {name: form.cleaned_data[name] for name in self.WHO}
-        made = placing.place(by=request.user, now=timezone.now(), **who, **told)
+        made = placing.place(by=user_of(request), now=timezone.now(), **who, **told)
         obj.pk, obj.kind, obj.status = made.pk, made.kind, made.status
         obj._state.adding = False
 
@@ -106,7 +115,7 @@ def move_view(request: HttpRequest, pk: int) -> HttpResponse:
             placing.move(
                 placement,
                 request.POST.get("to", ""),
-                by=request.user,
+                by=user_of(request),
                 now=timezone.now(),
                 reason=request.POST.get("reason", "")[:300],
             )

@@ -119,7 +119,7 @@ def view(request: HttpRequest) -> HttpResponse:
 
 def is_rehearsal() -> bool:
     """Whether a plan may be made for another time than now, as ``--now`` does."""
-    return settings.SEND_MODE == "capture"
+    return bool(settings.SEND_MODE == "capture")
 
 
 def make(kind: str, *, campaign: Campaign | None, now: datetime) -> Plan:

@@ -17,10 +17,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 
 from config.db import WrongStatus
-from config.desk import STATUS_COLORS, Ledger, status_of
+from config.desk import STATUS_COLORS, Ledger, display, status_of, user_of
 from pitches import review
 from pitches.admin import task_pages
 from pitches.models import ReviewTask, Variant
@@ -130,11 +129,12 @@ class ReviewTaskAdmin(Ledger):
         is_approval = action == "approve_chosen"
         form = Reason(request.POST if "confirmed" in request.POST else None)
         if rows and "confirmed" in request.POST and (is_approval or form.is_valid()):
-            who = {"by": request.user, "now": timezone.now()}
+            by, now = user_of(request), timezone.now()
             if is_approval:
-                done, refused = review.approve_many(rows, **who)
+                done, refused = review.approve_many(rows, by=by, now=now)
             else:
-                done, refused = review.reject_many(rows, **who, **form.cleaned_data)
+                reason = form.cleaned_data["reason"]
+                done, refused = review.reject_many(rows, by=by, now=now, reason=reason)
             self._report(request, done, refused)
             return None
         if not rows:
@@ -238,7 +238,7 @@ class ReviewTaskAdmin(Ledger):
                 )
         decided = review.approve(
             task,
-            by=request.user,
+            by=user_of(request),
             now=timezone.now(),
             variants=chosen_variants(request),
             seconds=seconds_taken(request),
@@ -255,7 +255,7 @@ class ReviewTaskAdmin(Ledger):
         following = self._following(request, task)
         review.reject(
             task,
-            by=request.user,
+            by=user_of(request),
             now=timezone.now(),
             reason=form.cleaned_data["reason"],
             seconds=seconds_taken(request),
@@ -268,12 +268,14 @@ class ReviewTaskAdmin(Ledger):
             raise ValidationError([f"{k}: {e}" for k, v in form.errors.items() for e in v])
         variant = self._variant(task, form.cleaned_data["variant"])
         subject, body = form.cleaned_data["subject"], form.cleaned_data["body"]
-        review.edit(variant, by=request.user, now=timezone.now(), subject=subject, body=body)
+        review.edit(
+            variant, by=user_of(request), now=timezone.now(), subject=subject, body=body
+        )
         return self._again(request, variant)
 
     def _restore(self, request: HttpRequest, task: ReviewTask) -> HttpResponse:
         variant = self._variant(task, request.POST.get("variant", ""))
-        review.restore(variant, by=request.user, now=timezone.now())
+        review.restore(variant, by=user_of(request), now=timezone.now())
         return self._again(request, variant)
 
     def _again(self, request: HttpRequest, variant: Variant) -> HttpResponse:
@@ -284,7 +286,7 @@ class ReviewTaskAdmin(Ledger):
         return redirect(f"{request.path}?{query.urlencode()}#draft-{variant.pk}")
 
     def _withdraw(self, request: HttpRequest, task: ReviewTask) -> HttpResponse:
-        reopened = review.withdraw(task, by=request.user)
+        reopened = review.withdraw(task, by=user_of(request))
         self.message_user(request, "Taken back: it is yours to decide again.", messages.SUCCESS)
         return redirect(self._url(request, reopened))
 
@@ -330,9 +332,9 @@ def is_urgent(task: ReviewTask) -> bool:
 
 def title_of(task: ReviewTask) -> str:
     """What a task asks, in the fewest words."""
-    if task.match_id:
+    if task.match:
         return f"{task.match.candidate} → {task.match.lead}"
-    if task.pitch_id:
+    if task.pitch:
         person = task.pitch.address.contact
         return f"Pitch to {person}, {task.pitch.lead}"
     return str(task.incoming or task.lead or task)
@@ -371,7 +373,7 @@ def last_decided(request: HttpRequest) -> ReviewTask | None:
     if not pk.isdecimal():
         return None
     rows = ReviewTask.objects.select_related("match__candidate", "match__lead", "pitch__lead")
-    return rows.filter(pk=pk[:18], decided_by=request.user).first()
+    return rows.filter(pk=pk[:18], decided_by=user_of(request)).first()
 
 
 def may_withdraw(task: ReviewTask) -> bool:
@@ -383,8 +385,8 @@ def may_withdraw(task: ReviewTask) -> bool:
 def chosen_variants(request: HttpRequest) -> dict[int, int]:
     """The draft chosen for each message: ``{message id: variant id}``."""
     chosen = {}
-    for name, value in request.POST.items():
-        message = name.removeprefix("variant-")
+    for name in request.POST:
+        message, value = name.removeprefix("variant-"), str(request.POST.get(name, ""))
         if message != name and message.isdecimal() and value.isdecimal():
             chosen[int(message)] = int(value)
     return chosen

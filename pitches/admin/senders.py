@@ -9,9 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
-from unfold.decorators import display
 
-from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, status_of
+from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, display, status_of
 from pitches.admin import captured, stops
 from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
 

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from config.desk import user_of
 from pitches import stopping
 from pitches.admin.asking import ask
 from pitches.models import Message, Pitch, Sender, Stop
@@ -37,7 +38,7 @@ def everything(request: HttpRequest) -> HttpResponse:
     """The switch: nothing leaves any mailbox until it is lifted."""
 
     def act(reason: str) -> str:
-        stopping.stop(scope=Stop.Scope.EVERYTHING, reason=reason, by=request.user)
+        stopping.stop(scope=Stop.Scope.EVERYTHING, reason=reason, by=user_of(request))
         return "Everything is stopped. Nothing goes out until you lift it."
 
     return ask(
@@ -62,7 +63,7 @@ def lift(request: HttpRequest, pk: int) -> HttpResponse:
     open_yet = row.lifted_at is None
 
     def act(reason: str) -> str:
-        stopping.lift(row, by=request.user)
+        stopping.lift(row, by=user_of(request))
         return "Lifted. What it held goes on at the next plan; what it canceled stays canceled."
 
     return ask(
@@ -120,7 +121,9 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     contact = row.address.contact
 
     def act(reason: str) -> str:
-        stopping.stop(scope=Stop.Scope.PERSON, contact=contact, reason=reason, by=request.user)
+        stopping.stop(
+            scope=Stop.Scope.PERSON, contact=contact, reason=reason, by=user_of(request)
+        )
         return f"{contact} gets nothing more until the stop is lifted."
 
     open_pitches = Pitch.objects.open().filter(address__contact=contact).count()
@@ -148,7 +151,7 @@ def organization(request: HttpRequest, pk: int) -> HttpResponse:
     def act(reason: str) -> str:
         if asked is None:
             return ""
-        stopping.do_not_contact(asked, reason=reason, by=request.user)
+        stopping.do_not_contact(asked, reason=reason, by=user_of(request))
         return f"{asked} is left alone from now on."
 
     return ask(

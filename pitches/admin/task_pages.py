@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import Prefetch, Q
 
+from campaigns.channels import Problem
 from campaigns.models import BaseFact, CandidateFact
 from pitches import matching, recipients, urgency, writing
 from pitches.admin import past
@@ -95,7 +96,7 @@ def of_match(pk: int, *, now: datetime) -> MatchPage:
         candidate_facts=list(
             CandidateFact.objects.filter(candidate=candidate).current(now=now)[:MOST_FACTS]
         ),
-        lead_facts=facts_of_lead(lead, address and address.contact_id, now=now),
+        lead_facts=facts_of_lead(lead, address.contact_id if address else None, now=now),
         items=latest_items(lead),
         before=list(past.pitches_to(lead, address)),
         elsewhere=list(past.matches_of(candidate.pk, besides=match.pk)),
@@ -152,8 +153,8 @@ class Draft:
 
     variant: Variant
     words: writing.Words
-    blocks: list[dict[str, Any]]
-    warns: list[dict[str, Any]]
+    blocks: list[Problem]
+    warns: list[Problem]
     is_choice: bool = False
 
 
@@ -268,7 +269,7 @@ def _draft(message: Message, variant: Variant) -> Draft:
     return Draft(
         variant=variant,
         words=writing.words(message, variant),
-        blocks=list(blocks),
+        blocks=blocks,
         warns=[problem for problem in found if problem not in blocks],
     )
 
