@@ -43,19 +43,20 @@ def lock_for_sending(message: Message) -> None:
     _advisory(STOP_SWITCH, shared=True)
     _rows(Client, [pitch.campaign.client_id], "FOR SHARE")
     _rows(Campaign, [pitch.campaign_id], "FOR SHARE")
-    _rows(Contact, [contact.pk], "FOR UPDATE")
-    _rows(Organization, [organization] if organization else [], "FOR UPDATE")
+    _rows(Contact, [contact.pk], "FOR NO KEY UPDATE")
+    _rows(Organization, [organization] if organization else [], "FOR NO KEY UPDATE")
     domain = pitch.address.canonical.rpartition("@")[2]
     for scope in sorted(
         [f"limit campaign {pitch.campaign_id}", f"limit domain {domain}", "limit all"]
     ):
         _advisory(scope)
-    _rows(Sender, [message.sender_id], "FOR UPDATE")
+    _rows(Sender, [message.sender_id], "FOR NO KEY UPDATE")
 
 
 def _rows(model: Any, ids: Iterable[int], strength: str) -> None:
     """Lock rows without reading them into objects.
 
+    Not the keys: whoever only points to such a row (a new pitch to its sender) need not wait.
     ``strength`` is one of ours, never from outside.
     """
     with connection.cursor() as cursor:
@@ -126,20 +127,20 @@ def _lock_for_stopping(
     if scope == Stop.Scope.EVERYTHING:
         _advisory(STOP_SWITCH)
     if client is not None and contact is None:
-        _rows(Client, [client.pk], "FOR UPDATE")
+        _rows(Client, [client.pk], "FOR NO KEY UPDATE")
     if campaign is not None:
-        _rows(Campaign, [campaign.pk], "FOR UPDATE")
+        _rows(Campaign, [campaign.pk], "FOR NO KEY UPDATE")
     if contact is not None:
-        _rows(Contact, [contact.pk], "FOR UPDATE")
+        _rows(Contact, [contact.pk], "FOR NO KEY UPDATE")
     if organization is not None:
         # people first: the gate locks the contact before its organization
         people = Contact.objects.filter(
             Q(organization=organization) | Q(leads__organization=organization)
         )
-        _rows(Contact, people.values_list("pk", flat=True), "FOR UPDATE")
-        _rows(Organization, [organization.pk], "FOR UPDATE")
+        _rows(Contact, people.values_list("pk", flat=True), "FOR NO KEY UPDATE")
+        _rows(Organization, [organization.pk], "FOR NO KEY UPDATE")
     if sender is not None:
-        _rows(Sender, [sender.pk], "FOR UPDATE")
+        _rows(Sender, [sender.pk], "FOR NO KEY UPDATE")
 
 
 def _pitches_of(row: Stop) -> QuerySet[Pitch]:
@@ -174,13 +175,14 @@ def _cancel_open_steps(
     """
     ids = list(pitches.filter(status__in=Pitch.OPEN).values_list("pk", flat=True))
     cancel_messages(Message.objects.filter(pitch__in=ids), reason=reason)
-    FollowUpTask.objects.filter(FollowUpTask.is_open(), pitch__in=ids).update(
-        canceled_at=at, reason=reason[:300]
-    )
     ReviewTask.objects.filter(status=ReviewTask.Status.OPEN, pitch__in=ids).update(
         status=ReviewTask.Status.CANCELED, reason=reason[:300]
     )
     _end(ids, kind=kind, reason=reason, at=at)
+    # After the pitches: a first message that is being settled makes its tasks under their lock.
+    FollowUpTask.objects.filter(FollowUpTask.is_open(), pitch__in=ids).update(
+        canceled_at=at, reason=reason[:300]
+    )
 
 
 def cancel_messages(messages: QuerySet[Message], *, reason: str) -> int:
@@ -302,7 +304,7 @@ def do_not_contact(
 
 def lock_person(contact_id: int) -> None:
     """Hold a person's row to the end of the transaction, as the gate and every stop do."""
-    _rows(Contact, [contact_id], "FOR UPDATE")
+    _rows(Contact, [contact_id], "FOR NO KEY UPDATE")
 
 
 def stop_pitch(pitch: Pitch, *, reason: str, kind: str = Stop.Kind.STAFF) -> None:
