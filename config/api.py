@@ -214,6 +214,20 @@ def describe_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     return result
 
 
+def describe_times(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Name times of day by a pattern: the format of that name wants a zone, ours have none."""
+    for component in result["components"]["schemas"].values():
+        for field in component.get("properties", {}).values():
+            for schema in (field, field.get("items", {})):
+                if schema.get("format") == "time":
+                    del schema["format"]
+                    schema["pattern"] = TIME_OF_DAY
+    return result
+
+
+TIME_OF_DAY = r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?$"
+
+
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -342,5 +356,5 @@ urlpatterns = [
     path("v1/outreach/", include(outreach)),
     # The address by which the earlier system's clients know it.
     path("outreach/", include((outreach, "earlier"))),
-    re_path(r"^.*$", Missing.as_view(), name="api-missing"),
+    re_path(r"^[\s\S]*$", Missing.as_view(), name="api-missing"),
 ]

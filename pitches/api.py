@@ -57,6 +57,8 @@ from pitches.models import (
 )
 
 OWN = "campaign__client"
+# A choice that is only read is empty as long as nothing was chosen; the schema must say so.
+MAY_BE_EMPTY = {"read_only": True, "allow_blank": True}
 
 
 class Reason(Strict):
@@ -89,10 +91,13 @@ class MatchForClients(serializers.ModelSerializer):
         model = Match
         fields = MATCH_FOR_CLIENTS
         read_only_fields = MATCH_FOR_CLIENTS
+        extra_kwargs = {"client_decision": MAY_BE_EMPTY, "staff_decision": MAY_BE_EMPTY}
 
 
 class MatchSerializer(MatchForClients):
-    organization = serializers.IntegerField(source="lead.organization_id", read_only=True)
+    organization = serializers.IntegerField(
+        source="lead.organization_id", read_only=True, allow_null=True
+    )
 
     class Meta(MatchForClients.Meta):
         fields = [
@@ -144,6 +149,7 @@ class Matches(viewsets.ReadOnlyModelViewSet):
     def get_serializer_class(self) -> Any:
         return MatchSerializer if access.shows_all(self) else MatchForClients
 
+    @extend_schema(responses=MatchSerializer(many=True))
     def of_campaign(self, request: Request, campaign: str) -> Response:
         """The matches of one campaign (S000-077)."""
         campaigns = access.visible(Campaign.objects.all(), request.user, client="client")
@@ -340,6 +346,7 @@ class PitchSerializer(PitchForClients):
             "first_sent_at", "replied_at", "ended_at",
         ]  # fmt: skip
         read_only_fields = fields
+        extra_kwargs = {"outcome": MAY_BE_EMPTY}
 
 
 class PitchFilters(filters.FilterSet):

@@ -35,7 +35,7 @@ class LeadIdentitySerializer(serializers.ModelSerializer):
 
 class LeadSerializer(serializers.ModelSerializer):
     organization_name = serializers.CharField(
-        source="organization.name", read_only=True, default=None
+        source="organization.name", read_only=True, allow_null=True, default=None
     )
     identities = LeadIdentitySerializer(many=True, read_only=True)
 
@@ -152,7 +152,7 @@ class ContactAddressSerializer(serializers.ModelSerializer):
 class ContactSerializer(serializers.ModelSerializer):
     addresses = ContactAddressSerializer(many=True, read_only=True)
     organization_name = serializers.CharField(
-        source="organization.name", read_only=True, default=None
+        source="organization.name", read_only=True, allow_null=True, default=None
     )
 
     class Meta:

@@ -141,6 +141,9 @@ class Sequence(models.Model):
         return copy
 
 
+TEN_YEARS = 10 * 365 * 24  # hours
+
+
 class StepAction(models.TextChoices):
     MESSAGE = "message"
     MOVE_ON = "move_on", "move to the next leads"
@@ -188,6 +191,12 @@ class Step(models.Model):
             one_of("action", StepAction),
             one_of("channel", Channel),
             within("variant_count", 1, 5),
+            # A time that no calendar has would come up when a message has just been sent.
+            models.CheckConstraint(
+                condition=Q(delay_hours__lte=TEN_YEARS)
+                & (Q(useful_hours__isnull=True) | Q(useful_hours__lte=TEN_YEARS)),
+                name="step_is_due_in_ten_years_at_most",
+            ),
             models.CheckConstraint(
                 condition=~Q(number=0) | Q(action="message", delay_hours=0),
                 name="step_zero_is_the_first_message",

@@ -152,6 +152,9 @@ class SenderCampaign(models.Model):
         return f"{self.sender} for {self.campaign}"
 
 
+TEN_YEARS = 10 * 365 * 24  # hours
+
+
 class EmailLimitScope(models.TextChoices):
     ORGANIZATION = "organization"
     CONTACT = "contact"
@@ -205,6 +208,11 @@ class EmailLimit(models.Model):
             one_of("counts", EmailLimitCounts),
             models.CheckConstraint(
                 condition=Q(hours__gt=0), name="email_limit_window_not_empty"
+            ),
+            # Every plan looks back as far as the longest window, and there is a first date.
+            models.CheckConstraint(
+                condition=Q(hours__lte=TEN_YEARS),
+                name="email_limit_window_is_ten_years_at_most",
             ),
             models.UniqueConstraint(
                 fields=[

@@ -145,7 +145,16 @@ def test_junk_for_a_time_is_refused(as_ada, when):
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/", "/api/v1/", "/api/v2/clients/", f"{V1}/nothing/", f"{V1}/clients/-1/"]
+    "path",
+    [
+        "/api/",
+        "/api/v1/",
+        "/api/v2/clients/",
+        f"{V1}/nothing/",
+        f"{V1}/clients/-1/",
+        f"{V1}/clients/%0A/",
+        f"{V1}/clients/1%0A2/",
+    ],
 )
 def test_what_is_not_there_is_missing_in_the_same_shape(as_ada, path):
     response = as_ada.get(path)

@@ -50,6 +50,10 @@ TABLE = [
     Violation("step_number_once_per_sequence", f.StepFactory, ["sequence", "number"]),
     Violation("campaigns_step_variant_count_in_range", f.StepFactory, {"variant_count": 0}),
     Violation("campaigns_step_variant_count_in_range", f.StepFactory, {"variant_count": 6}),
+    Violation(
+        "step_is_due_in_ten_years_at_most", f.StepFactory, {"number": 1, "delay_hours": 87_601}
+    ),
+    Violation("step_is_due_in_ten_years_at_most", f.StepFactory, {"useful_hours": 87_601}),
     Violation("step_zero_is_the_first_message", f.StepFactory, {"delay_hours": 1}),
     Violation("step_zero_is_the_first_message", f.StepFactory, {"action": "move_on"}),
     Violation("step_message_has_a_template", f.StepFactory, {"template_key": ""}),

@@ -56,6 +56,9 @@ TABLE = [
     ),
     Violation("email_limit_window_not_empty", f.EmailLimitFactory, {"hours": 0}),
     Violation(
+        "email_limit_window_is_ten_years_at_most", f.EmailLimitFactory, {"hours": 87_601}
+    ),
+    Violation(
         "email_limit_once_per_target_and_window",
         f.EmailLimitFactory,
         ["organization"],
