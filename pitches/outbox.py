@@ -734,17 +734,24 @@ def reap(*, now: datetime) -> Reaped:
     Claimed goes back, handing is settled from the journal or unknown.
     """
     reaped = Reaped()
+    try:
+        _reap_leases(reaped, now=now)
+    except journal.JournalUnavailable:
+        log.exception("leases that ran out are left alone until the journal can be read")
+    reaped.expired = Message.objects.filter(
+        status__in=[Message.Status.APPROVED, Message.Status.QUEUED], expires_at__lte=now
+    ).update(status=Message.Status.EXPIRED, hold_reason=Reason.EXPIRED)
+    _pass_over_dead_steps(now=now)
+    return reaped
+
+
+def _reap_leases(reaped: Reaped, *, now: datetime) -> None:
     over = Message.objects.filter(leased_until__lt=Now())
     for message in over.filter(status=Message.Status.CLAIMED):
         with transaction.atomic():
             _reap_claimed(message, reaped, now=now)
     for message in over.filter(status=Message.Status.HANDING).select_related("pitch"):
         _reap_handing(message, reaped, now=now)
-    reaped.expired = Message.objects.filter(
-        status__in=[Message.Status.APPROVED, Message.Status.QUEUED], expires_at__lte=now
-    ).update(status=Message.Status.EXPIRED, hold_reason=Reason.EXPIRED)
-    _pass_over_dead_steps(now=now)
-    return reaped
 
 
 def _pass_over_dead_steps(*, now: datetime) -> None:
