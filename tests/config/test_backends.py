@@ -43,6 +43,7 @@ def test_names_come_in_the_order_of_the_setting(channels):
     assert backends.names("CHANNELS") == ["sms", "email"]
 
 
+@pytest.mark.req("S000-004")
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [

@@ -45,6 +45,7 @@ def test_no_migration_is_missing():
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
 
 
+@pytest.mark.req("SEC-34")
 def test_the_production_profile_passes_every_check():
     result = manage(
         "check", "--deploy", "--fail-level", "WARNING", PUBLIC_URL="https://desk.example.com"

@@ -98,7 +98,7 @@ def beats_after(moment) -> bool:
     return Beat.objects.filter(beaten_at__gt=moment).exists()
 
 
-@pytest.mark.req("REL-30")
+@pytest.mark.req("REL-30", "S000-102")
 def test_work_resumes_after_idle_workers_were_killed(start):
     worker = start("run_worker", "--probe", "0.5", "--silence", "6", "--grace", "5")
     assert wait_until(Beat.objects.exists), "the workers never began"

@@ -69,6 +69,7 @@ def test_after_a_failure_the_next_run_is_not_locked_out():
             ticks.run("divide", lambda deadline: 1 / 0)
 
 
+@pytest.mark.req("S003-069", "C36")
 @pytest.mark.django_db(transaction=True)
 def test_one_run_per_kind_works_at_a_time():
     started, finish = Event(), Event()
@@ -157,6 +158,7 @@ def test_the_command_runs_one_job_and_fails_with_it(monkeypatch, capsys):
         call_command("tick", "prune")
 
 
+@pytest.mark.req("S003-069", "S000-102")
 @pytest.mark.django_db
 def test_schedules_are_exactly_the_planned_ones():
     Schedule = schedules.Schedule

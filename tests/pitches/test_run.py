@@ -432,7 +432,7 @@ def test_an_answer_cancels_everything_that_was_still_to_come(desk):
     assert reply.reply_text == "Sounds interesting, yes please."
 
 
-@pytest.mark.req("S003-037")
+@pytest.mark.req("S003-037", "F-1")
 def test_an_answer_to_the_first_follow_up_cancels_the_later_ones_and_moving_on(desk):
     pitch = desk.sent_pitch()
     desk.follow_up(MONDAY + 48 * HOUR)
