@@ -240,6 +240,7 @@ def test_somebody_of_two_clients_sees_both(as_clara, clara, theirs, others):
 # Sessions and tokens (SEC-12)
 
 
+@pytest.mark.req("SEC-12")
 def test_a_session_needs_the_csrf_token_for_every_change(ada, operations):
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(ada)
@@ -251,6 +252,7 @@ def test_a_session_needs_the_csrf_token_for_every_change(ada, operations):
         assert "CSRF" in response.json()["error"]["message"], f"{method} {path}"
 
 
+@pytest.mark.req("SEC-12")
 def test_a_session_with_the_csrf_token_may_change(ada):
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(ada)

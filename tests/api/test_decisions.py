@@ -185,7 +185,7 @@ def claras(claras_client):
     return match_to_review(campaign=campaign, reasoning="Both like boats.")
 
 
-@pytest.mark.req("S000-010")
+@pytest.mark.req("S000-010", "S000-047")
 def test_a_client_sees_what_waits_for_her_and_why(as_clara, claras):
     match_to_review()
     MatchFactory(campaign=claras.campaign, status="approved")
@@ -198,7 +198,7 @@ def test_a_client_sees_what_waits_for_her_and_why(as_clara, claras):
     assert not {"parts", "fit", "staff_decision", "decline_reason", "pitch"} & set(row)
 
 
-@pytest.mark.req("S000-044")
+@pytest.mark.req("S000-044", "S000-047")
 def test_a_client_approves_where_the_policy_gives_her_the_word(as_clara, clara, claras):
     response = patch(as_clara, f"match-suggestions/{claras.pk}/approve")
     assert (response.status_code, response.json()["status"]) == (200, "approved")
@@ -214,7 +214,7 @@ def test_a_client_does_not_decide_for_staff(as_clara, claras):
     assert (claras.status, claras.client_decision) == ("to_review", "")
 
 
-@pytest.mark.req("S000-010")
+@pytest.mark.req("S000-010", "S000-047")
 @pytest.mark.parametrize("door", ["approve", "reject"])
 def test_anothers_match_is_missing(as_clara, claras, door):
     other = match_to_review(campaign__approval_policy="client")

@@ -88,7 +88,7 @@ def digest():
     }
 
 
-@pytest.mark.req("S003-056")
+@pytest.mark.req("S003-056", "REL-28")
 @pytest.mark.parametrize("path", ["trigger/", "follow-up/trigger/"])
 def test_a_dry_run_shows_what_would_happen_and_changes_nothing(as_ada, desk, monday, path):
     desk.sent_pitch()

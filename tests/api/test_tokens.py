@@ -14,6 +14,8 @@ from tests.api.conftest import V1
 
 CLIENTS = f"{V1}/clients/"
 
+pytestmark = pytest.mark.req("SEC-8")
+
 
 def run(*arguments):
     out = io.StringIO()
@@ -38,6 +40,7 @@ def test_a_token_opens_nothing_its_user_may_not(stranger):
     assert with_token(run("stranger")).get(CLIENTS).status_code == 403
 
 
+@pytest.mark.req("SEC-12")
 def test_a_token_needs_no_csrf_and_ignores_cookies(ada, stranger):
     client = with_token(run("ada"))
     client.force_login(stranger)
