@@ -202,13 +202,14 @@ class _Shown(dict[str, Any]):
     """
 
     def __init__(self, numbers: dict[str, Any]) -> None:
-        super().__init__({name: _readable(value) for name, value in numbers.items()})
+        super().__init__({name: readable(value) for name, value in numbers.items()})
 
     def __missing__(self, name: str) -> str:
         return f"({name} unknown)"
 
 
-def _readable(value: Any) -> str:
+def readable(value: Any) -> str:
+    """A number or a time in the words of a sentence."""
     return f"{value:%Y-%m-%d %H:%M %Z}" if isinstance(value, datetime) else str(value)
 
 

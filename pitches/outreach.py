@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from django.db import connection, transaction
@@ -32,6 +33,9 @@ class Plan:
     ground: Field
     # Pitches that end in silence: the lead's name by the id of the task that says so.
     moves: dict[int, str] = field(default_factory=dict)
+    # What it was asked for: one campaign (by slug) or all, and after how many leads to end.
+    campaign: str = ""
+    most: int | None = None
 
     @property
     def title(self) -> str:
@@ -70,10 +74,23 @@ def plan(
     messages = outbox.first_messages(campaign)
     rows = [
         *pitching.plan(campaign=campaign, now=now, most=most, again=again),
-        *outbox.plan(messages, now=now),
+        *_up_to(most, outbox.plan(messages, now=now)),
     ]
     ground = replace(pitching.field_of(campaigns), messages=len(messages))
-    return Plan("outreach", now, rows, ground)
+    slug = campaign.slug if campaign else ""
+    return Plan("outreach", now, rows, ground, campaign=slug, most=most)
+
+
+def _up_to(most: int | None, rows: list[Decision]) -> list[Decision]:
+    """The rows until so many are sent; those held on the way are shown."""
+    if most is None:
+        return rows
+    sends = accumulate(row.verdict == Verdict.SEND for row in rows)
+    return [
+        row
+        for row, sent in zip(rows, sends, strict=True)
+        if sent < most or (sent == most and row.verdict == Verdict.SEND)
+    ]
 
 
 def plan_follow_ups(
@@ -85,7 +102,8 @@ def plan_follow_ups(
     ground = replace(pitching.field_of(campaigns), messages=len(rows))
     due = following_up.due_to_move_on(campaign=campaign, now=now)
     moves = {task.pk: task.pitch.lead.name for task in due}
-    return Plan("follow_up", now, rows[:most] if most else rows, ground, moves)
+    slug = campaign.slug if campaign else ""
+    return Plan("follow_up", now, _up_to(most, rows), ground, moves, campaign=slug, most=most)
 
 
 def dry(make: Callable[[], Plan]) -> Plan:

@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 
 from config.models import Installation
 from pitches import situations
-from pitches.decisions import Decision, Field, Reason, Verdict
+from pitches.decisions import Decision, Field, Reason, Verdict, readable
 from pitches.outreach import Plan
 
 FORMAT = 1
@@ -37,7 +37,10 @@ def write(plan: Plan, path: Path) -> None:
         "now": plan.now.isoformat(),
         "totals": plan.report()["totals"],
         "ground": asdict(plan.ground),
-        "moves": plan.moves,
+        # as JSON will have them, or the signature would be over other words
+        "moves": {str(task): lead for task, lead in plan.moves.items()},
+        "campaign": plan.campaign,
+        "most": plan.most,
         "decisions": [
             {**row.printed(), "numbers": _plain(row.numbers), "ids": row.ids}
             for row in plan.decisions
@@ -61,7 +64,7 @@ def read(path: Path) -> Plan:
     if content.get("format") != FORMAT:
         raise PlanFileError(f"{path} is not a plan file of this version.")
     signature = content.pop("signature", "")
-    if not constant_time_compare(_signature(content), str(signature)):
+    if not constant_time_compare(_signature(content), ascii(signature)[1:-1]):
         raise PlanFileError(
             f"{path} was edited after it was written: make a new plan with --plan."
         )
@@ -80,6 +83,8 @@ def read(path: Path) -> Plan:
         decisions=[_decision(row) for row in content["decisions"]],
         ground=Field(**content["ground"]),
         moves={int(task): lead for task, lead in content["moves"].items()},
+        campaign=content["campaign"],
+        most=content["most"],
     )
 
 
@@ -100,9 +105,10 @@ def _signature(content: dict[str, Any]) -> str:
 
 
 def _plain(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as JSON can hold them, times as the sentence shows them."""
     keep = (str, int, float, bool, type(None))
     return {
-        name: value if isinstance(value, keep) else str(value)
+        name: value if isinstance(value, keep) else readable(value)
         for name, value in numbers.items()
     }
 
@@ -132,7 +138,8 @@ def compare(stored: Plan, fresh: Plan) -> tuple[Plan, dict[str, str]]:
         else:
             kept.append(row)
     for key in now.keys() - {row.key for row in stored.decisions}:
-        if now[key].verdict != Verdict.HOLD:
+        # a plan that ended after so many leads never meant to name all of them
+        if stored.most is None and now[key].verdict != Verdict.HOLD:
             changed[key] = "it came up after the plan was made and is not part of it"
     return replace(stored, decisions=kept), changed
 

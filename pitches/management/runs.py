@@ -39,7 +39,7 @@ class RunCommand(BaseCommand):
             "--max-roles",
             type=positive,
             metavar="N",
-            help="end after N leads that are pitched or written to",
+            help="end after N leads that are pitched, and after N that are written to",
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="change nothing, print what would happen"
@@ -78,6 +78,11 @@ class RunCommand(BaseCommand):
             )
         now = time_of_run(options["now"])
         campaign = find_campaign(options["campaign"])
+        if options["apply"]:
+            fresh, changed = self._still_good(options["apply"], campaign=campaign, now=now)
+            done = outreach.carry_out(fresh, now=now)
+            self._tell(fresh, done, changed | done.changed, options)
+            return
         fresh = outreach.dry(
             lambda: self.make_plan(campaign=campaign, now=now, most=options["max_roles"])
         )
@@ -86,16 +91,18 @@ class RunCommand(BaseCommand):
                 plan_files.write(fresh, options["plan"])
             self._show(fresh, options)
             return
-        changed: dict[str, str] = {}
-        if options["apply"]:
-            fresh, changed = self._still_good(options["apply"], campaign=campaign, now=now)
         done = outreach.carry_out(fresh, now=now)
-        self._tell(fresh, done, changed | done.changed, options)
+        self._tell(fresh, done, done.changed, options)
 
     def _still_good(
         self, path: Path, *, campaign: Campaign | None, now: datetime
     ) -> tuple[Plan, dict[str, str]]:
         stored = plan_files.read(path)
+        if campaign is not None and campaign.slug != stored.campaign:
+            raise CommandError(
+                f"{path} was not made for the campaign “{campaign.slug}”.", returncode=UNUSABLE
+            )
+        campaign = find_campaign(stored.campaign)
         fresh = outreach.dry(lambda: self.make_plan(campaign=campaign, now=now, most=None))
         if stored.kind != fresh.kind:
             raise CommandError(f"{path} is a plan of another command.", returncode=UNUSABLE)
