@@ -18,12 +18,13 @@ from campaigns.admin import CampaignAdmin, CandidateAdmin, SequenceAdmin
 from campaigns.models import Campaign, Candidate, Sequence
 from config.cards import Figure, rows_at
 from config.db import WrongStatus
-from pitches import matching
+from config.desk import user_of
+from pitches import matching, pitching, stopping
 from pitches.admin import past
 from pitches.admin.asking import ask
 from pitches.models import Match, Message, Pitch, ReviewTask
-from prospects.admin import LeadAdmin
-from prospects.models import Lead
+from prospects.admin import LeadAdmin, OrganizationAdmin
+from prospects.models import Lead, Organization
 
 CHANGE_CAMPAIGN = "campaigns.change_campaign"
 
@@ -252,6 +253,13 @@ class LeadPage(LeadAdmin):
 class CandidatePage(CandidateAdmin):
     change_form_outer_after_template = "admin/desk/candidate_history.html"
 
+    def save_model(self, request: HttpRequest, obj: Candidate, form: Any, change: bool) -> None:
+        """Who leaves is taken out of every text that has not gone out."""
+        super().save_model(request, obj, form, change)
+        if change and "status" in form.changed_data and obj.status != Candidate.Status.ACTIVE:
+            reason = f"is {obj.get_status_display().lower()}"
+            pitching.candidate_left(obj, reason=reason, now=timezone.now())
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -283,8 +291,20 @@ def _matches(**about: Any) -> list[Match]:
     return list(rows.order_by("-score", "pk")[: past.SHOWN])
 
 
+class OrganizationPage(OrganizationAdmin):
+    def save_model(
+        self, request: HttpRequest, obj: Organization, form: Any, change: bool
+    ) -> None:
+        """Who asked to be left alone gets nothing more of what is under way."""
+        super().save_model(request, obj, form, change)
+        if obj.do_not_contact and "do_not_contact" in form.changed_data:
+            reason = obj.do_not_contact_reason or "asked not to be contacted"
+            stopping.do_not_contact(obj, reason=reason, by=user_of(request))
+
+
 for model, page in (
     (Campaign, CampaignPage),
+    (Organization, OrganizationPage),
     (Lead, LeadPage),
     (Candidate, CandidatePage),
     (Sequence, SequencePage),

@@ -55,7 +55,8 @@ class SenderAdmin(Kept, Page):
                 "classes": ("tab",),
                 "fields": (
                     "transport",
-                    ("smtp_host", "smtp_port", "smtp_security"),
+                    "smtp_host",
+                    ("smtp_port", "smtp_security"),
                     ("imap_host", "imap_port"),
                     ("username", "password"),
                     ("inbox_read_at", "inbox_error"),
@@ -68,7 +69,8 @@ class SenderAdmin(Kept, Page):
                 "classes": ("tab",),
                 "fields": (
                     ("daily_limit", "hourly_limit"),
-                    ("ramp_start", "ramp_step", "ramp_began_on"),
+                    "ramp_began_on",
+                    ("ramp_start", "ramp_step"),
                     ("gap_min", "gap_max"),
                 ),
             },

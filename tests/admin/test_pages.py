@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
+from django.forms import FileField
 from django.urls import reverse
 
 from campaigns.models import Sequence
@@ -25,8 +26,9 @@ def form_of(page):
     form = page.context["adminform"].form
     data = {}
     for name, field in form.fields.items():
-        value = form.get_initial_for_field(field, name)
-        data[name] = "" if value is None else value
+        if not isinstance(field, FileField):
+            value = form[name].value()
+            data[name] = "" if value is None else value
     for inline in page.context["inline_admin_formsets"]:
         prefix = inline.formset.prefix
         data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
@@ -157,6 +159,33 @@ def test_a_sequence_somebody_was_written_with_is_fixed_and_copied(staff, desk):
     assert [step.name for step in copy.steps.all()] == [s.name for s in sequence.steps.all()]
     assert sequence.steps.count() == copy.steps.count() > 0
     assert staff.get(change(copy)).context["has_change_permission"]
+
+
+# Who leaves, and who wants to be left alone
+
+
+@pytest.mark.req("F-17")
+def test_a_candidate_who_is_paused_leaves_every_open_text(staff, desk):
+    pitch = desk.sent_pitch()
+    candidate = pitch.matches.get().candidate
+    page = staff.get(change(candidate))
+    saved = staff.post(change(candidate), form_of(page) | {"status": "paused"})
+    assert saved.status_code == 302
+    pitch.refresh_from_db()
+    assert pitch.status == "stopped"
+    left = pitch.messages.exclude(number=0).values_list("status", flat=True)
+    assert set(left) == {"canceled"}
+
+
+@pytest.mark.req("F-17")
+def test_an_organization_marked_as_not_to_be_contacted_gets_nothing_more(staff, desk):
+    pitch = desk.sent_pitch()
+    organization = pitch.lead.organization
+    data = form_of(staff.get(change(organization)))
+    data |= {"do_not_contact": "on", "do_not_contact_reason": "Wrote to our lawyer"}
+    assert staff.post(change(organization), data).status_code == 302
+    pitch.refresh_from_db()
+    assert (pitch.status, pitch.status_reason) == ("stopped", "Wrote to our lawyer")
 
 
 # Secrets and logins
