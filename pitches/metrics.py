@@ -37,9 +37,11 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 def messages_out(mode: SendMode) -> QuerySet[Any]:
     """Messages that went out in ``mode``, with the time as ``out_at``."""
-    return Message.objects.filter(
-        status__in=Message.GONE_OUT, send_mode=mode, pitch__is_imported=False
-    ).annotate(out_at=Coalesce("sent_at", "counted_at"))
+    out = Message.objects.filter(status__in=Message.GONE_OUT, send_mode=mode)
+    rows: QuerySet[Any] = out.filter(pitch__is_imported=False).annotate(
+        out_at=Coalesce("sent_at", "counted_at")
+    )
+    return rows
 
 
 def pitches_out(mode: SendMode) -> QuerySet[Any]:
@@ -53,12 +55,13 @@ def pitches_out(mode: SendMode) -> QuerySet[Any]:
         "received_at", "pk"
     )
     out_at = first.filter(pitch=OuterRef("pk")).values("out_at")[:1]
-    return Pitch.objects.filter(pk__in=first.values("pitch")).annotate(
+    rows: QuerySet[Any] = Pitch.objects.filter(pk__in=first.values("pitch")).annotate(
         out_at=Subquery(out_at, output_field=DateTimeField()),
         answered_at=Subquery(answer.values("received_at")[:1]),
         intent=Subquery(answer.values("intent")[:1]),
         answered_step=Subquery(answer.values("answers__number")[:1]),
     )
+    return rows
 
 
 def follow_ups_due(mode: SendMode, *, now: datetime) -> QuerySet[Any]:

@@ -1,0 +1,40 @@
+"""The API of the talking: matches, reviews, pitches, messages, stops, replies, placements.
+
+Each view makes one call into the work and reports. Staff see all; a client's own people see
+their matches to review, the status of their pitches and their placements.
+"""
+
+from pitches.api.approaches import CampaignMessages, Messages, Pitches
+from pitches.api.figures import OutreachAnalytics, OutreachStatus
+from pitches.api.hearing import FollowUpTasks, IncomingMessages
+from pitches.api.matches import Matches
+from pitches.api.placements import Placements
+from pitches.api.reviewing import Generations, ReviewTasks
+from pitches.api.runs import (
+    FollowUpTrigger,
+    OutreachResponse,
+    OutreachTrigger,
+    PendingFollowUps,
+)
+from pitches.api.sending import EmailLimits, Senders, Stops
+
+__all__ = [
+    "CampaignMessages",
+    "EmailLimits",
+    "FollowUpTasks",
+    "FollowUpTrigger",
+    "Generations",
+    "IncomingMessages",
+    "Matches",
+    "Messages",
+    "OutreachAnalytics",
+    "OutreachResponse",
+    "OutreachStatus",
+    "OutreachTrigger",
+    "PendingFollowUps",
+    "Pitches",
+    "Placements",
+    "ReviewTasks",
+    "Senders",
+    "Stops",
+]

@@ -1,0 +1,170 @@
+"""Pitches and their messages, to look at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import (
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import access
+from campaigns.models import Campaign, Channel
+from config.rest import (
+    IdFilter,
+)
+from pitches.api.asked import MAY_BE_EMPTY, OWN
+from pitches.models import (
+    Message,
+    Pitch,
+    Variant,
+)
+
+
+class VariantSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Variant
+        fields = [
+            "id", "number", "label", "tone", "author", "subject", "body", "original_subject",
+            "original_body", "is_edited", "claims", "problems", "prompt_name", "is_chosen",
+            "edited_by", "edited_at", "created_at",
+        ]  # fmt: skip
+
+
+class PitchForClients(serializers.ModelSerializer):
+    """The status and no word of the text (S000-064)."""
+
+    lead_name = serializers.CharField(source="lead.name", read_only=True)
+
+    class Meta:
+        model = Pitch
+        fields = ["id", "campaign", "lead", "lead_name", "status", "created_at"]
+        read_only_fields = fields
+
+
+class PitchSerializer(PitchForClients):
+    address = serializers.CharField(source="address.value", read_only=True)
+    contact = serializers.IntegerField(source="address.contact_id", read_only=True)
+    matches: Any = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
+
+    class Meta(PitchForClients.Meta):
+        fields = [
+            *PitchForClients.Meta.fields, "round", "contact", "address", "sender", "sequence",
+            "send_mode", "status_reason", "outcome", "urgent", "is_imported", "matches",
+            "first_sent_at", "replied_at", "ended_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+        extra_kwargs = {"outcome": MAY_BE_EMPTY}
+
+
+class PitchFilters(filters.FilterSet):
+    campaign = IdFilter(field_name="campaign_id")
+    campaign_id = IdFilter(field_name="campaign_id", label="The same as campaign.")
+    lead = IdFilter(field_name="lead_id")
+    status = filters.ChoiceFilter(choices=Pitch.Status.choices)
+    outcome = filters.ChoiceFilter(choices=Pitch.Outcome.choices)
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+
+@extend_schema(tags=["pitches"])
+@extend_schema_view(
+    list=extend_schema(responses=PitchSerializer(many=True)),
+    retrieve=extend_schema(responses=PitchSerializer),
+)
+class Pitches(viewsets.ReadOnlyModelViewSet):
+    """Approaches to leads. A client's own people see which, and how each stands.
+
+    The three lists of the desk (S000-063): approved matches without a pitch are
+    ``/match-suggestions/?status=approved&is_pitched=false``, drafts to review are
+    ``?status=draft`` here, what is ready to send is ``?status=approved``.
+    """
+
+    permission_classes = [access.StaffOrClient]
+    for_clients = {"list", "retrieve"}
+    queryset = Pitch.objects.select_related("lead", "address").prefetch_related("matches")
+    filterset_class = PitchFilters
+    ordering = ("-pk",)
+
+    def get_queryset(self) -> QuerySet:
+        rows = access.visible(super().get_queryset(), self.request.user, client=OWN)
+        return rows if access.is_staff(self.request.user) else rows.prefetch_related(None)
+
+    def get_serializer_class(self) -> Any:
+        return PitchSerializer if access.shows_all(self) else PitchForClients
+
+
+class MessageSerializer(serializers.ModelSerializer):
+    campaign = serializers.IntegerField(source="pitch.campaign_id", read_only=True)
+    lead = serializers.IntegerField(source="pitch.lead_id", read_only=True)
+
+    class Meta:
+        model = Message
+        fields = [
+            "id", "campaign", "pitch", "lead", "step", "number", "channel", "status",
+            "send_mode", "sender", "to_address", "message_id", "revision", "subject", "body",
+            "approved_at", "approved_by", "approved_policy", "not_before", "send_at",
+            "expires_at", "hold_reason", "hold_until", "attempts", "last_error", "sent_at",
+            "delivered_at", "opened_at", "clicked_at", "replied_at", "bounced_at",
+            "canceled_reason", "created_at",
+        ]  # fmt: skip
+
+
+class MessageFilters(filters.FilterSet):
+    pitch = IdFilter(field_name="pitch_id")
+    sender = IdFilter(field_name="sender_id")
+    status = filters.ChoiceFilter(choices=Message.Status.choices)
+    channel = filters.ChoiceFilter(choices=Channel.choices)
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    sent_after = django_filters.IsoDateTimeFilter(field_name="sent_at", lookup_expr="gte")
+    sent_before = django_filters.IsoDateTimeFilter(field_name="sent_at", lookup_expr="lt")
+
+
+class MessageFiltersWithCampaign(MessageFilters):
+    campaign = IdFilter(field_name="pitch__campaign_id")
+
+
+@extend_schema(tags=["messages"])
+class Messages(viewsets.ReadOnlyModelViewSet):
+    """Texts on their way. Staff."""
+
+    permission_classes = [access.Staff]
+    needs = {"variants": "pitches.view_variant"}
+    queryset = Message.objects.select_related("pitch")
+    serializer_class = MessageSerializer
+    filterset_class = MessageFiltersWithCampaign
+    ordering = ("-pk",)
+
+    @extend_schema(responses=VariantSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def variants(self, request: Request, pk: str) -> Response:
+        """Every draft of one message, side by side (S001-037)."""
+        variants = self.get_object().variants.order_by("number")
+        return Response(VariantSerializer(variants, many=True).data)
+
+
+@extend_schema(tags=["campaigns"])
+class CampaignMessages(mixins.ListModelMixin, viewsets.GenericViewSet):
+    """The messages of one campaign (S001-034). Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = Message.objects.select_related("pitch")
+    serializer_class = MessageSerializer
+    filterset_class = MessageFilters
+    ordering = ("-pk",)
+
+    def get_queryset(self) -> QuerySet:
+        if "campaign" not in self.kwargs:  # a schema is made without one
+            return super().get_queryset()
+        campaign = get_object_or_404(Campaign, pk=self.kwargs["campaign"])
+        return super().get_queryset().filter(pitch__campaign=campaign)

@@ -1,0 +1,86 @@
+"""What is planned next, and what came in."""
+
+from __future__ import annotations
+
+import django_filters
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import (
+    extend_schema,
+)
+from rest_framework import serializers, viewsets
+
+from campaigns import access
+from config.rest import (
+    IdFilter,
+    YesNoFilter,
+)
+from pitches.models import (
+    FollowUpTask,
+    IncomingMessage,
+)
+
+
+class FollowUpTaskSerializer(serializers.ModelSerializer):
+    campaign = serializers.IntegerField(source="pitch.campaign_id", read_only=True)
+    lead = serializers.IntegerField(source="pitch.lead_id", read_only=True)
+    lead_name = serializers.CharField(source="pitch.lead.name", read_only=True)
+    step_name = serializers.CharField(source="step.name", read_only=True)
+    action = serializers.CharField(source="step.action", read_only=True)
+
+    class Meta:
+        model = FollowUpTask
+        fields = [
+            "id", "pitch", "campaign", "lead", "lead_name", "step", "step_name", "action",
+            "due_at", "done_at", "canceled_at", "reason",
+        ]  # fmt: skip
+
+
+class FollowUpTaskFilters(filters.FilterSet):
+    pitch = IdFilter(field_name="pitch_id")
+    campaign = IdFilter(field_name="pitch__campaign_id")
+    due_after = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="gte")
+    due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
+    is_done = YesNoFilter(field_name="done_at", lookup_expr="isnull", exclude=True)
+    is_canceled = YesNoFilter(field_name="canceled_at", lookup_expr="isnull", exclude=True)
+
+
+@extend_schema(tags=["follow-up tasks"])
+class FollowUpTasks(viewsets.ReadOnlyModelViewSet):
+    """The planned next steps, soonest first. Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = FollowUpTask.objects.select_related("pitch__lead", "step")
+    serializer_class = FollowUpTaskSerializer
+    filterset_class = FollowUpTaskFilters
+    ordering = ("due_at", "pk")
+
+
+class IncomingMessageSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = IncomingMessage
+        fields = [
+            "id", "sender", "source", "message_id", "from_address", "from_name", "subject",
+            "text", "reply_text", "kind", "intent", "classified_by", "pitch", "answers",
+            "contact", "matched_by", "received_at", "handled_at",
+        ]  # fmt: skip
+
+
+class IncomingMessageFilters(filters.FilterSet):
+    pitch = IdFilter(field_name="pitch_id")
+    sender = IdFilter(field_name="sender_id")
+    contact = IdFilter(field_name="contact_id")
+    kind = filters.ChoiceFilter(choices=IncomingMessage.Kind.choices)
+    intent = filters.ChoiceFilter(choices=IncomingMessage.Intent.choices)
+    is_matched = YesNoFilter(field_name="pitch", lookup_expr="isnull", exclude=True)
+    is_handled = YesNoFilter(field_name="handled_at", lookup_expr="isnull", exclude=True)
+
+
+@extend_schema(tags=["incoming messages"])
+class IncomingMessages(viewsets.ReadOnlyModelViewSet):
+    """Everything that came in, what matched nothing too. Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = IncomingMessage.objects.defer("raw")
+    serializer_class = IncomingMessageSerializer
+    filterset_class = IncomingMessageFilters
+    ordering = ("-received_at", "-pk")

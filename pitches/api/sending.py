@@ -1,0 +1,176 @@
+"""Who sends, how often, and what makes it stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import access
+from config.rest import (
+    IdFilter,
+    SavesAtOnce,
+    Strict,
+    YesNoFilter,
+)
+from pitches import stopping
+from pitches.models import (
+    EmailLimit,
+    Sender,
+    Stop,
+)
+
+
+class SenderSerializer(serializers.ModelSerializer):
+    """The identity that writes; never its password, its login or its servers (SEC-16)."""
+
+    campaigns: Any = serializers.PrimaryKeyRelatedField(many=True, read_only=True)
+
+    class Meta:
+        model = Sender
+        fields = [
+            "id", "name", "address", "user", "campaigns", "transport", "status",
+            "status_reason", "signature", "time_zone", "daily_limit", "hourly_limit",
+            "ramp_start", "ramp_step", "ramp_began_on", "gap_min", "gap_max", "inbox_read_at",
+            "inbox_error", "created_at",
+        ]  # fmt: skip
+
+
+class SenderFilters(filters.FilterSet):
+    campaign = IdFilter(field_name="campaigns__id")
+    user = IdFilter(field_name="user_id")
+    status = filters.ChoiceFilter(choices=Sender.Status.choices)
+
+
+@extend_schema(tags=["senders"])
+class Senders(viewsets.ReadOnlyModelViewSet):
+    """Who writes. Staff; set up in the admin, where secrets are typed in and never shown."""
+
+    permission_classes = [access.Staff]
+    queryset = Sender.objects.defer("password").prefetch_related("campaigns")
+    serializer_class = SenderSerializer
+    filterset_class = SenderFilters
+    ordering = ("name", "pk")
+
+
+class EmailLimitSerializer(Strict, serializers.ModelSerializer):
+    class Meta:
+        model = EmailLimit
+        fields = [
+            "id", "scope", "organization", "contact", "sender", "campaign", "domain", "counts",
+            "maximum", "hours",
+        ]  # fmt: skip
+
+
+class EmailLimitFilters(filters.FilterSet):
+    scope = filters.ChoiceFilter(choices=EmailLimit.Scope.choices)
+    organization = IdFilter(field_name="organization_id")
+    campaign = IdFilter(field_name="campaign_id")
+    sender = IdFilter(field_name="sender_id")
+
+
+@extend_schema(tags=["limits"])
+@extend_schema_view(
+    create=extend_schema(
+        examples=[
+            OpenApiExample(
+                "One new pitch a week to an organization",
+                {"scope": "organization", "organization": 1, "maximum": 1, "hours": 168},
+                request_only=True,
+            )
+        ]
+    )
+)
+class EmailLimits(SavesAtOnce, viewsets.ModelViewSet):
+    """How often we may write. A row with a target overrides its scope's row. Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = EmailLimit.objects.all()
+    serializer_class = EmailLimitSerializer
+    filterset_class = EmailLimitFilters
+    ordering = ("-pk",)
+
+
+class StopSerializer(serializers.ModelSerializer):
+    class Meta:
+        model = Stop
+        fields = [
+            "id", "scope", "kind", "contact", "organization", "campaign", "client", "sender",
+            "reason", "begins_at", "until", "lifted_at", "lifted_by", "created_by",
+        ]  # fmt: skip
+
+
+class StopOrder(Strict, serializers.ModelSerializer):
+    """What is to be stopped: its scope, and the one row that the scope asks for."""
+
+    kind = serializers.ChoiceField(
+        choices=[(kind.value, kind.label) for kind in (Stop.Kind.STAFF, Stop.Kind.CLIENT)],
+        default=Stop.Kind.STAFF.value,
+        help_text="Who wants it. Replies, bounces and unsubscribes stop by themselves.",
+    )
+
+    class Meta:
+        model = Stop
+        fields = [
+            "scope", "kind", "contact", "organization", "campaign", "client", "sender",
+            "reason", "until",
+        ]  # fmt: skip
+
+
+class StopFilters(filters.FilterSet):
+    scope = filters.ChoiceFilter(choices=Stop.Scope.choices)
+    kind = filters.ChoiceFilter(choices=Stop.Kind.choices)
+    contact = IdFilter(field_name="contact_id")
+    organization = IdFilter(field_name="organization_id")
+    campaign = IdFilter(field_name="campaign_id")
+    client = IdFilter(field_name="client_id")
+    sender = IdFilter(field_name="sender_id")
+    is_lifted = YesNoFilter(field_name="lifted_at", lookup_expr="isnull", exclude=True)
+
+
+@extend_schema(tags=["stops"])
+@extend_schema_view(
+    create=extend_schema(
+        request=StopOrder,
+        responses={201: StopSerializer},
+        examples=[
+            OpenApiExample(
+                "Everything, at once",
+                {"scope": "everything", "reason": "Wrong signature in all mails"},
+                request_only=True,
+            )
+        ],
+    )
+)
+class Stops(viewsets.ReadOnlyModelViewSet):
+    """What makes sending stop, and since when. Staff."""
+
+    permission_classes = [access.Staff]
+    needs = {"lift": "pitches.change_stop"}
+    queryset = Stop.objects.all()
+    serializer_class = StopSerializer
+    filterset_class = StopFilters
+    ordering = ("-begins_at", "-pk")
+
+    def create(self, request: Request) -> Response:
+        order = StopOrder(data=request.data)
+        order.is_valid(raise_exception=True)
+        row = stopping.stop(by=access.caller(request), **order.validated_data)
+        return Response(StopSerializer(row).data, status=201)
+
+    @extend_schema(request=None, responses=StopSerializer)
+    @action(detail=True, methods=["post"])
+    def lift(self, request: Request, pk: str) -> Response:
+        """End it. What it canceled stays canceled; what it held goes on."""
+        return Response(
+            StopSerializer(stopping.lift(self.get_object(), by=access.caller(request))).data
+        )
