@@ -92,6 +92,7 @@ def plan(
     until = until or now + HORIZON
     targets = [situations.target_of(message) for message in messages]
     around = situations.survey(targets, now=now)
+    situations.lay_down_queued(around, messages)
     decisions = []
     laid: dict[int, tuple[Step, datetime]] = {}
     for message, target in zip(messages, targets, strict=True):
@@ -102,9 +103,7 @@ def plan(
         ruling = rules.decide(situation, by=until)
         if ruling.may and ruling.at is not None:
             situations.take_slots(situation, ruling.at)
-            around.last_out[message.sender_id] = max(
-                ruling.at, around.last_out.get(message.sender_id, ruling.at)
-            )
+            situations.keep_distance(around, message, ruling.at)
             if message.step is not None:
                 laid[message.pitch_id] = (message.step, ruling.at)
         decisions.append(_decision(situation, ruling))

@@ -64,7 +64,8 @@ class Situation:
     step_before: Step | None = None
     fingerprint: str = ""
     text_problems: tuple[str, ...] = ()
-    last_out_at: datetime | None = None
+    # when this sender's other messages leave, with the seconds each wants before it
+    leaving: list[tuple[datetime, int]] = field(default_factory=list)
     reads_own_inbox: bool = False
 
     @property
@@ -411,11 +412,13 @@ def _local(moment: datetime | None, zone_name: str) -> str:
 def sender_leaves_a_gap(s: Situation, moment: datetime) -> Objection | None:
     assert s.sender is not None
     assert s.message is not None
-    if s.last_out_at is None:
-        return None
-    seconds = gap(s.sender, s.message.message_id)
-    free = s.last_out_at + timedelta(seconds=seconds)
-    if moment >= free:
+    seconds, free = gap(s.sender, s.message.message_id), moment
+    for other, before in s.leaving:
+        too_late = other <= free < other + timedelta(seconds=seconds)
+        too_early = free < other < free + timedelta(seconds=before)
+        if too_late or too_early:
+            free = other + timedelta(seconds=seconds)
+    if free == moment:
         return None
     return Objection(Reason.SPACING, free, {"sender": s.sender.address, "seconds": seconds})
 

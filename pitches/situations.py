@@ -7,6 +7,7 @@ through here, so they cannot see different worlds.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from campaigns.models import Blackout, Campaign, Candidate, Step
 from pitches import fingerprints
 from pitches.limits import Ledger, Limits
 from pitches.models import EmailLimit, IncomingMessage, Message, Sender, SendMode, Stop
-from pitches.rules import Situation
+from pitches.rules import Situation, gap
 from pitches.windows import Period, Window
 from prospects import suppressions
 from prospects.models import Contact, ContactAddress, Lead, Organization
@@ -64,7 +65,7 @@ class Surroundings:
     suppressed: dict[str, str]
     conversations: dict[int, list[tuple[int, datetime]]]
     blackouts: dict[int, tuple[Period, ...]]
-    last_out: dict[int, datetime]
+    leaving: dict[int, list[tuple[datetime, int]]]
 
 
 def of_messages(messages: Sequence[Message], *, now: datetime) -> list[Situation]:
@@ -169,7 +170,7 @@ def situation(target: Target, around: Surroundings) -> Situation:
         suppressed=around.suppressed.get(email, ""),
         in_conversation_until=_in_conversation_until(target, around),
         on_allowlist=around.mode != SendMode.ALLOWLIST or _is_allowed(email),
-        last_out_at=around.last_out.get(target.sender.pk) if target.sender else None,
+        leaving=around.leaving[target.sender.pk] if target.sender else [],
         reads_own_inbox=around.mode == SendMode.CAPTURE,
         **target.extra,
     )
@@ -250,7 +251,7 @@ def survey(targets: Sequence[Target], *, now: datetime) -> Surroundings:
         suppressed=suppressions.suppressed(emails),
         conversations=_conversations(contacts, now=now),
         blackouts=_blackouts({t.campaign.pk for t in targets}),
-        last_out=_last_out({t.sender.pk for t in targets if t.sender}),
+        leaving=_last_out({t.sender.pk for t in targets if t.sender}),
     )
 
 
@@ -297,11 +298,67 @@ def _blackouts(campaigns: set[int]) -> dict[int, tuple[Period, ...]]:
     return {campaign: tuple(rows) for campaign, rows in periods.items()}
 
 
-def _last_out(senders: set[int]) -> dict[int, datetime]:
+def _last_out(senders: set[int]) -> dict[int, list[tuple[datetime, int]]]:
+    """The last message that went out, by sender.
+
+    Where clocks differ it may lie ahead of ours; then it wants the longest gap before it.
+    """
     rows = Message.objects.filter(
         sender__in=senders, status__in=Message.COUNTED, send_mode__in=mode().counting()
     )
-    return dict(rows.values_list("sender").annotate(last=Max("counted_at")))
+    leaving: dict[int, list[tuple[datetime, int]]] = defaultdict(list)
+    last = rows.values_list("sender", "sender__gap_max").annotate(last=Max("counted_at"))
+    for sender, longest, moment in last:
+        leaving[sender].append((moment, longest))
+    return leaving
+
+
+def lay_down_queued(around: Surroundings, planned: Sequence[Message]) -> None:
+    """What waits in the queue and is not planned anew keeps its place in a plan: the slots of
+    its limits and the gaps around it.
+
+    Only for planning; the gate counts what has gone out. One query.
+    """
+    under_way = (Message.Status.QUEUED, Message.Status.CLAIMED)
+    queued = (
+        Message.objects.filter(
+            status__in=under_way, send_at__isnull=False, send_mode=around.mode
+        )
+        .exclude(pk__in=[message.pk for message in planned])
+        .select_related("sender", "pitch__lead", "pitch__address__contact")
+        .only(
+            "message_id",
+            "number",
+            "send_at",
+            "sender__gap_min",
+            "sender__gap_max",
+            "pitch__campaign_id",
+            "pitch__lead__organization_id",
+            "pitch__address__canonical",
+            "pitch__address__contact__organization_id",
+        )
+    )
+    scope = EmailLimit.Scope
+    for message in queued:
+        pitch, moment = message.pitch, max(message.send_at, around.now)  # type: ignore[type-var]
+        contact = pitch.address.contact
+        keys: list[tuple[str, Any]] = [
+            (scope.CAMPAIGN, pitch.campaign_id),
+            (scope.ALL, None),
+            (scope.ORGANIZATION, pitch.lead.organization_id or contact.organization_id),
+            (scope.CONTACT, contact.pk),
+            (scope.SENDER, message.sender_id),
+            (scope.DOMAIN, pitch.address.canonical.rpartition("@")[2]),
+        ]
+        for name, target in keys:
+            _take(around.ledger, name, target, moment, initial=message.number == 0)
+        keep_distance(around, message, moment)
+
+
+def keep_distance(around: Surroundings, message: Message, moment: datetime) -> None:
+    """Note that a message of its sender leaves then, so that the others leave a gap."""
+    row = (moment, gap(message.sender, message.message_id))
+    insort(around.leaving[message.sender_id], row)
 
 
 def read_ledger(targets: Sequence[Target], *, since: datetime, mode: SendMode) -> Ledger:
