@@ -340,7 +340,7 @@ def lay_down_queued(around: Surroundings, planned: Sequence[Message]) -> None:
     )
     scope = EmailLimit.Scope
     for message in queued:
-        pitch, moment = message.pitch, max(message.send_at, around.now)  # type: ignore[type-var]
+        pitch, moment = message.pitch, max(message.send_at, around.now)
         contact = pitch.address.contact
         keys: list[tuple[str, Any]] = [
             (scope.CAMPAIGN, pitch.campaign_id),

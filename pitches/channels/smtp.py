@@ -131,6 +131,7 @@ class SmtpChannel(Channel):
         return smtp
 
     def _introduce(self, smtp: smtplib.SMTP, context: ssl.SSLContext) -> None:
+        assert smtp.sock is not None
         smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
         smtp.ehlo_or_helo_if_needed()
         if self.sender.smtp_security == Sender.Security.STARTTLS:
