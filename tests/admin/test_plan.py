@@ -1,6 +1,7 @@
 """The plan page: what it shows is what it does, and what changed meanwhile is left and told."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from pitches import outreach
+from pitches.admin import plan
 from pitches.channels import capture
 from pitches.models import Message, Pitch, ReviewTask
 from tests import digests
@@ -97,6 +99,27 @@ def test_what_changed_after_it_was_shown_is_left_and_told(staff, desk, approved)
     newcomer.refresh_from_db()
     assert newcomer.pitch is None
     assert not list(capture.sent(desk.sender))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"contact": "other@example.com"},
+        {"sender": "other@example.com"},
+        {"candidates": ("Somebody Else",)},
+        {"subject": "Other words"},
+        {"body_sha256": "c" * 64},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_row_about_other_people_or_words_is_another_row(desk, approved, other):
+    seen = outreach.plan(now=MONDAY)
+    (row,) = seen.decisions
+    fresh = replace(seen, decisions=[replace(row, **other)])
+    kept, changed = plan.still_holds(plan.fingerprints(seen.decisions), fresh)
+    assert (kept.decisions, changed) == ([], {row.key: "its people or its words changed"})
+    kept, changed = plan.still_holds(plan.fingerprints(seen.decisions), seen)
+    assert (kept.decisions, changed) == ([row], {})
 
 
 def test_a_forged_list_does_nothing(staff, desk):
