@@ -5,6 +5,7 @@ Each view names who may come in; what a client's own people see is an allow-list
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import django_filters
@@ -18,7 +19,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import access, people
+from campaigns import access, costs, people
 from campaigns.models import (
     AIUsage,
     Angle,
@@ -199,6 +200,10 @@ class CampaignSerializer(Strict, serializers.ModelSerializer):
         many=True, required=False, queryset=Candidate.objects.all()
     )
 
+    total_cost_usd = serializers.SerializerMethodField(
+        help_text="What models cost so far, out of the ledger."
+    )
+
     class Meta:
         model = Campaign
         fields = [
@@ -207,13 +212,17 @@ class CampaignSerializer(Strict, serializers.ModelSerializer):
             "ideal_lead", "targeting", "media_kit_url", "sequence", "approval_policy",
             "review_policy", "candidates_per_pitch", "max_active_pitches", "match_threshold",
             "enrollment_cap", "urgent_skips_limits", "time_zone", "window_start", "window_end",
-            "window_days", "observe_holidays", "ai_budget", "embedding_status", "created_at",
-            "updated_at",
+            "window_days", "observe_holidays", "ai_budget", "total_cost_usd",
+            "embedding_status", "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = [
             "status", "status_reason", "embedding_status", "created_at", "updated_at",
         ]  # fmt: skip
         extra_kwargs = {"slug": {"required": False}}
+
+    def get_total_cost_usd(self, campaign: Campaign) -> Decimal:
+        spent = getattr(campaign, "spent", None)
+        return costs.of_campaign(campaign) if spent is None else spent
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         client = fields.get("client") or getattr(self.instance, "client", None)
@@ -280,6 +289,7 @@ class Campaigns(SavesAtOnce, viewsets.ModelViewSet):
 
     def get_queryset(self) -> QuerySet:
         rows = access.visible(super().get_queryset(), self.request.user, client="client")
+        rows = costs.with_spent(rows)
         return rows if access.is_staff(self.request.user) else rows.prefetch_related(None)
 
     def get_serializer_class(self) -> Any:

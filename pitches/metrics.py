@@ -23,7 +23,14 @@ from django.db.models import Count, DateTimeField, F, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce, TruncDate
 
 from pitches import situations
-from pitches.models import FollowUpTask, IncomingMessage, Message, Pitch, SendMode
+from pitches.models import (
+    FollowUpTask,
+    IncomingMessage,
+    Message,
+    Pitch,
+    SendMode,
+    Variant,
+)
 
 ANSWERS = (IncomingMessage.Kind.HUMAN_REPLY, IncomingMessage.Kind.UNSUBSCRIBE)
 LATEST = 10
@@ -170,6 +177,7 @@ def analytics(*, now: datetime) -> dict[str, Any]:
         "overview": overview(mode),
         "recent": recent(mode, now=now),
         "by_type": types,
+        "by_variant": by_variant(mode),
         "response_types": response_types(pitches),
         "urgent": urgency[True],
         "normal": urgency[False],
@@ -228,6 +236,30 @@ def by_type(mode: SendMode) -> list[dict[str, Any]]:
             "response_rate": rate(responses.get(number, 0), count),
         }
         for number, count in sorted(messages.items())
+    ]
+
+
+def by_variant(mode: SendMode, *, campaign: int | None = None) -> list[dict[str, Any]]:
+    """Pitches and responses per label of the first message's chosen variant (S001-003).
+
+    Every pitch that went out has one chosen variant, so the sums are all pitches and all
+    responses. These are counts: which variant is better they do not say.
+    """
+    label = Variant.objects.filter(
+        message__pitch=OuterRef("pk"), message__number=0, is_chosen=True
+    ).exclude(message__status=Message.Status.CANCELED)
+    pitches = pitches_out(mode)
+    if campaign is not None:
+        pitches = pitches.filter(campaign=campaign)
+    found = (
+        pitches.annotate(label=Subquery(label.values("label")[:1]))
+        .order_by()
+        .values("label")
+        .annotate(n=Count("pk"), responses=Count("pk", filter=ANSWERED))
+        .order_by("label")
+    )
+    return [
+        {"label": row["label"] or "", **_share(row["n"], row["responses"])} for row in found
     ]
 
 

@@ -72,6 +72,12 @@ def state_dir(settings, tmp_path):
     return settings.STATE_DIR
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """Half a second of hashing per login proves nothing here."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 # What may be absent
 
 

@@ -96,12 +96,17 @@ class TopSerializer(Share):
     name = serializers.CharField()
 
 
+class VariantShareSerializer(Share):
+    label = serializers.CharField(allow_blank=True, help_text="Its tone or template.")
+
+
 class AnalyticsSerializer(serializers.Serializer):
     send_mode = serializers.ChoiceField(choices=SendMode.choices)
     at = serializers.DateTimeField()
     overview = Overview()
     recent = DaySerializer(many=True)
     by_type = TypeSerializer(many=True)
+    by_variant = VariantShareSerializer(many=True)
     response_types = serializers.DictField(child=serializers.IntegerField())
     urgent = Share()
     normal = Share()

@@ -9,14 +9,13 @@ import pytest
 
 from campaigns import presets
 from pitches import outreach, review
-from pitches.models import Match, Message, Pitch, ReviewTask, Sender, SenderCampaign
+from pitches.models import Match, Message, Pitch, Sender, SenderCampaign
 from prospects.models import Lead
 from tests.clock import MONDAY
 from tests.factories import (
     CampaignFactory,
     CandidateFactory,
     MatchFactory,
-    OrganizationFactory,
     SenderFactory,
     reachable_lead,
 )
