@@ -624,6 +624,7 @@ def _refused(message: Message, error: ChannelError, *, now: datetime) -> None:
     """A definite no: the slot is free again in the same transaction (REL-11)."""
     if error.of_mailbox:
         _put_off(message, now + RETRY_FIRST, str(error))
+        _let_the_mailbox_rest(message.sender, now + RETRY_FIRST)
         if error.permanent:
             stopping.pause_sender(message.sender, reason=str(error))
     elif error.hard:
@@ -636,6 +637,13 @@ def _refused(message: Message, error: ChannelError, *, now: datetime) -> None:
         _fail(message, str(error), failure="policy")
     else:
         _retry(message, str(error), now=now)
+
+
+def _let_the_mailbox_rest(sender: Sender, until: datetime) -> None:
+    """Its server cannot be asked: the others need not each wait for the same time-out."""
+    Message.objects.filter(
+        sender=sender, status=Message.Status.QUEUED, send_at__lt=until
+    ).update(send_at=until, hold_reason=Reason.BACK_OFF, hold_until=until)
 
 
 def _retry(message: Message, error: str, *, now: datetime) -> None:
@@ -740,8 +748,51 @@ def reap(*, now: datetime) -> Reaped:
     reaped.expired = Message.objects.filter(
         status__in=[Message.Status.APPROVED, Message.Status.QUEUED], expires_at__lte=now
     ).update(status=Message.Status.EXPIRED, hold_reason=Reason.EXPIRED)
+    _take_unknown_steps_as_done(now=now)
     _pass_over_dead_steps(now=now)
+    _end_pitches_that_never_began(now=now)
     return reaped
+
+
+def _take_unknown_steps_as_done(*, now: datetime) -> None:
+    """A follow-up that may have arrived counts as sent; the next one keeps its distance."""
+    gone_out = Message.objects.filter(
+        pitch=OuterRef("pitch"), step=OuterRef("step"), status__in=Message.GONE_OUT
+    )
+    tasks = FollowUpTask.objects.filter(FollowUpTask.is_open(), Exists(gone_out))
+    pitches = set(tasks.values_list("pitch", flat=True))
+    if not pitches:
+        return
+    with transaction.atomic():
+        rows = Pitch.objects.select_for_update().filter(pk__in=pitches).order_by("pk")
+        open_pitches = list(rows)
+        tasks.filter(pitch__in=pitches).update(done_at=now, reason="it may have arrived")
+        for pitch in open_pitches:
+            _end_if_nothing_is_left(pitch, now=now)
+
+
+def _end_pitches_that_never_began(*, now: datetime) -> None:
+    """The first message failed or expired for good: the pitch ends like a rejected draft.
+
+    Its matches are free again; the plan names the cause until somebody wants a new draft.
+    """
+    firsts = Message.objects.filter(pitch=OuterRef("pk"), number=0)
+    lost = [Message.Status.FAILED, Message.Status.EXPIRED]
+    over = Pitch.objects.filter(
+        Exists(firsts.filter(status__in=lost)),
+        ~Exists(firsts.exclude(status__in=[*lost, Message.Status.CANCELED])),
+        status=Pitch.Status.APPROVED,
+    ).select_related("address")
+    for pitch in over:
+        with transaction.atomic():
+            stopping.lock_person(pitch.address.contact_id)
+            error = pitch.messages.filter(number=0, status__in=lost).latest("pk").last_error
+            cause = f"it could not be sent: {error or 'too old'}"[:300]
+            stopping.cancel_messages(pitch.messages.all(), reason=cause)
+            if Pitch.objects.filter(pk=pitch.pk).move(
+                Pitch.Status.REJECTED, status_reason=cause, ended_at=now
+            ):
+                stopping.give_back_matches([pitch.pk])
 
 
 def _reap_leases(reaped: Reaped, *, now: datetime) -> None:

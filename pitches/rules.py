@@ -220,9 +220,11 @@ def draft_was_not_rejected(s: Situation, moment: datetime) -> Objection | None:
 
 
 def organization_may_be_written_to(s: Situation, moment: datetime) -> Objection | None:
-    if s.organization is None or not s.organization.do_not_contact:
-        return None
-    return Objection(Reason.DO_NOT_CONTACT, None, {"organization": s.organization.name})
+    # the lead's, and the one the person works for
+    for organization in (s.organization, s.contact and s.contact.organization):
+        if organization is not None and organization.do_not_contact:
+            return Objection(Reason.DO_NOT_CONTACT, None, {"organization": organization.name})
+    return None
 
 
 def organization_wants_to_hear_again(s: Situation, moment: datetime) -> Objection | None:

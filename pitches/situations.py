@@ -198,6 +198,14 @@ def window_of(target: Target, blackouts: tuple[Period, ...]) -> Window:
     )
 
 
+def organizations_of(target: Target) -> set[int]:
+    """Whose stops reach it: the lead's organization, and the one the person works for."""
+    found = {target.organization.pk} if target.organization else set()
+    if target.contact and target.contact.organization_id:
+        found.add(target.contact.organization_id)
+    return found
+
+
 def _reaches(stop: Stop, target: Target) -> bool:
     match Stop.Scope(stop.scope):
         case Stop.Scope.EVERYTHING:
@@ -207,10 +215,7 @@ def _reaches(stop: Stop, target: Target) -> bool:
         case Stop.Scope.CAMPAIGN:
             return stop.campaign_id == target.campaign.pk
         case Stop.Scope.ORGANIZATION:
-            return (
-                target.organization is not None
-                and stop.organization_id == target.organization.pk
-            )
+            return stop.organization_id in organizations_of(target)
         case Stop.Scope.MAILBOX:
             return target.sender is not None and stop.sender_id == target.sender.pk
         case Stop.Scope.PERSON:
@@ -262,7 +267,7 @@ def _stops(targets: Iterable[Target], *, now: datetime) -> list[Stop]:
         | Q(scope=Stop.Scope.PERSON, contact__in={t.contact.pk for t in targets if t.contact})
         | Q(
             scope=Stop.Scope.ORGANIZATION,
-            organization__in={t.organization.pk for t in targets if t.organization},
+            organization__in={pk for t in targets for pk in organizations_of(t)},
         )
         | Q(scope=Stop.Scope.CAMPAIGN, campaign__in={t.campaign.pk for t in targets})
         | Q(scope=Stop.Scope.CLIENT, client__in={t.campaign.client_id for t in targets})
