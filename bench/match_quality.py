@@ -16,7 +16,7 @@ from bench import _real
 from bench.harness import Results, timed
 from campaigns.ai import embeddings
 from config import backends
-from pitches import match_scores
+from pitches.matching import guest_scores, scores
 
 TF_IDF = 0.167
 RANDOM_PAIRS = 200_000
@@ -121,7 +121,7 @@ def measure(ours: embeddings.Embedder, results: Results) -> None:
     )
     enough = float(np.mean(related >= mark))
     results.fact(f"related pairs that reach the threshold {mark:g}", f"{enough:.0%}")
-    assert match_scores.guest_score(0.62, 0.20) == match_scores.points(4940)
+    assert guest_scores.guest_score(0.62, 0.20) == scores.points(4940)
 
 
 def overlap(sets: list[frozenset[str]], asking: NDArray) -> NDArray[np.float32]:
@@ -145,7 +145,7 @@ def keywords_said(asking: list[str], texts: list[str]) -> NDArray[np.float32]:
     ]
     names = sorted({word for words in chosen for word in words})
     place = {name: number for number, name in enumerate(names)}
-    found = match_scores.spoken(names, texts)
+    found = scores.spoken(names, texts)
     return np.stack(
         [found[[place[word] for word in words]].mean(axis=0) for words in chosen]
     ).astype(np.float32)

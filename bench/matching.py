@@ -10,7 +10,8 @@ import numpy as np
 from bench import _roles
 from bench.harness import Results, queries, timed
 from campaigns.models import Campaign, Candidate
-from pitches import likeness, match_scores, matching
+from pitches import matching
+from pitches.matching import likeness, locations, placement_scores, scores
 from pitches.models import Match, Placement
 from prospects.models import Lead
 
@@ -93,26 +94,26 @@ def _score(campaign: Campaign, candidate_id: int, lead_id: int) -> Any:
     there.filter(status=Placement.Status.INTERVIEW).count()
     endings = [row.ends_on for row in there.filter(status__in=Placement.TAKEN) if row.ends_on]
     lost = Placement.objects.filter(lead=lead, status__in=Placement.LOST).count()
-    likeness.places_meet(candidate.location, lead.location)
+    locations.meet(candidate.location, lead.location)
     organization = lead.organization
     industry = organization.industry if organization else ""
     texts = lead.industries or [industry or lead.name]
     score = 0
-    for place, weight in ((0, match_scores.INDUSTRY_1), (1, match_scores.INDUSTRY_2)):
+    for place, weight in ((0, placement_scores.INDUSTRY_1), (1, placement_scores.INDUSTRY_2)):
         if place < len(candidate.industries):
             found = likeness.alike([candidate.industries[place]], texts)
             score += weight * bool(found.any())
     names = [lead.name, *lead.keywords, *([lead.text] if lead.text else [])]
     found = [likeness.alike([skill], names).any() for skill in candidate.skills]
-    score += round(match_scores.SKILLS * min(sum(found), 3) / 3)
+    score += round(placement_scores.SKILLS * min(sum(found), 3) / 3)
     fits = [
         day
         for day in endings
         if candidate.starts_on and 0 <= (day - candidate.starts_on).days <= 14
     ]
-    score += match_scores.START_FITS if fits else 0
-    score += match_scores.LOST_DEALS if lost >= match_scores.TOO_MANY_LOST else 0
-    return match_scores.points(min(max(score, 0), match_scores.FULL))
+    score += placement_scores.START_FITS if fits else 0
+    score += placement_scores.LOST_DEALS if lost >= placement_scores.TOO_MANY_LOST else 0
+    return scores.points(min(max(score, 0), scores.FULL))
 
 
 def _differences(campaign: Campaign, pairs: list[tuple[int, int, Any]]) -> list[Any]:
@@ -125,7 +126,7 @@ def _differences(campaign: Campaign, pairs: list[tuple[int, int, Any]]) -> list[
         for one, other, score in pairs
         if one in rows
         and other in columns
-        and match_scores.points(whole[rows[one], columns[other]]) != score
+        and scores.points(whole[rows[one], columns[other]]) != score
     ]
 
 

@@ -13,7 +13,15 @@ from django.test.utils import CaptureQueriesContext
 
 from campaigns.ai import embeddings
 from campaigns.models import Campaign, Candidate
-from pitches import likeness, match_scores, matching
+from pitches import matching
+from pitches.matching import (
+    choosing,
+    guest_scores,
+    likeness,
+    locations,
+    placement_scores,
+    scores,
+)
 from pitches.models import Match, Placement, ReviewTask
 from prospects.models import Lead
 from tests.clock import MONDAY
@@ -47,10 +55,10 @@ def outcomes(suggested) -> dict[str, int]:
 
 
 def placement_score(seeker, role) -> Decimal:
-    parts = match_scores.PlacementScores([seeker], [role]).parts(0, 0)
-    whole = match_scores.PlacementScores([seeker], [role]).block(slice(0, 1))
+    parts = placement_scores.PlacementScores([seeker], [role]).parts(0, 0)
+    whole = placement_scores.PlacementScores([seeker], [role]).block(slice(0, 1))
     assert sum(part.hundredths for part in parts) == whole[0, 0]
-    return match_scores.points(whole[0, 0])
+    return scores.points(whole[0, 0])
 
 
 # Guests
@@ -62,7 +70,7 @@ def placement_score(seeker, role) -> Decimal:
     [(0.62, 0.20, "49.40"), (0.70, 0.05, "50.50"), (1, 1, "100.00"), (-0.4, 0, "0.00")],
 )
 def test_the_golden_scores_of_guests(cosine, overlap, score):
-    assert match_scores.guest_score(cosine, overlap) == Decimal(score)
+    assert guest_scores.guest_score(cosine, overlap) == Decimal(score)
 
 
 def podcast_campaign(**fields) -> Campaign:
@@ -165,28 +173,28 @@ def test_a_text_without_keywords_has_those_of_the_campaign_that_it_contains(told
 # Placements
 
 
-SEEKER = match_scores.Seeker(["Finance", "Marketing"], ["Excel", "SQL", "Python"], TODAY)
+SEEKER = placement_scores.Seeker(["Finance", "Marketing"], ["Excel", "SQL", "Python"], TODAY)
 
 
 @pytest.mark.req("H003-01")
 @pytest.mark.parametrize(
     ("role", "score"),
     [
-        (match_scores.Role(["Finance"], ["Intern"]), "40.00"),
-        (match_scores.Role(["Marketing"], ["Intern"]), "20.00"),
-        (match_scores.Role(["Finance", "Marketing"], ["Intern"]), "60.00"),
-        (match_scores.Role(["Finance"], ["Intern", "Excel"]), "48.33"),
-        (match_scores.Role(["Finance"], ["Intern"], "Excel and SQL"), "56.67"),
-        (match_scores.Role(["Finance"], ["Intern"], "Excel, SQL, Python"), "65.00"),
-        (match_scores.Role(["Finance"], ["Intern"], endings=[TODAY]), "55.00"),
-        (match_scores.Role(["Finance"], [""], endings=[TODAY + timedelta(14)]), "55.00"),
-        (match_scores.Role(["Finance"], [""], endings=[TODAY + timedelta(15)]), "40.00"),
-        (match_scores.Role(["Finance"], [""], endings=[TODAY - timedelta(1)]), "40.00"),
-        (match_scores.Role(["Finance"], ["Intern"], lost_deals=1), "40.00"),
-        (match_scores.Role(["Finance"], ["Intern"], lost_deals=2), "25.00"),
-        (match_scores.Role(["Law"], ["Intern"], lost_deals=2), "0.00"),
+        (placement_scores.Role(["Finance"], ["Intern"]), "40.00"),
+        (placement_scores.Role(["Marketing"], ["Intern"]), "20.00"),
+        (placement_scores.Role(["Finance", "Marketing"], ["Intern"]), "60.00"),
+        (placement_scores.Role(["Finance"], ["Intern", "Excel"]), "48.33"),
+        (placement_scores.Role(["Finance"], ["Intern"], "Excel and SQL"), "56.67"),
+        (placement_scores.Role(["Finance"], ["Intern"], "Excel, SQL, Python"), "65.00"),
+        (placement_scores.Role(["Finance"], ["Intern"], endings=[TODAY]), "55.00"),
+        (placement_scores.Role(["Finance"], [""], endings=[TODAY + timedelta(14)]), "55.00"),
+        (placement_scores.Role(["Finance"], [""], endings=[TODAY + timedelta(15)]), "40.00"),
+        (placement_scores.Role(["Finance"], [""], endings=[TODAY - timedelta(1)]), "40.00"),
+        (placement_scores.Role(["Finance"], ["Intern"], lost_deals=1), "40.00"),
+        (placement_scores.Role(["Finance"], ["Intern"], lost_deals=2), "25.00"),
+        (placement_scores.Role(["Law"], ["Intern"], lost_deals=2), "0.00"),
         (
-            match_scores.Role(
+            placement_scores.Role(
                 ["Finance", "Marketing"], ["Intern"], "Excel SQL Python", endings=[TODAY]
             ),
             "100.00",
@@ -242,7 +250,7 @@ def test_texts_match_exactly_then_inside_then_by_likeness(asked, text, expected)
     ],
 )
 def test_places_meet(wanted, offered, expected):
-    assert likeness.places_meet(wanted, offered) is expected
+    assert locations.meet(wanted, offered) is expected
 
 
 # Filters
@@ -543,7 +551,7 @@ def test_planning_in_small_blocks_finds_the_same(campaign, monkeypatch):
         candidate_of(campaign)
     LeadFactory.create_batch(7)
     whole = matching.plan(campaign, now=MONDAY)
-    monkeypatch.setattr(matching, "PAIRS_AT_ONCE", 6)
+    monkeypatch.setattr(choosing, "PAIRS_AT_ONCE", 6)
     assert matching.plan(campaign, now=MONDAY) == whole
 
 
