@@ -40,9 +40,9 @@ from config.db import WrongStatus
 from config.middleware import POLICY
 from pitches import api as pitches
 from pitches.channels import ChannelError
+from pitches.gate import Held
 from pitches.inbox import InboxUnavailable
 from pitches.journal import JournalUnavailable
-from pitches.outbox import Held
 from pitches.review import NoReason, NotApprovable
 from prospects import api as prospects
 from prospects.addresses import AddressError

@@ -36,12 +36,17 @@ PLANNED = [
     Planned(
         "reap", "pitches.jobs.reap", "Takes back what lost workers had claimed.", minutes=1
     ),
-    Planned("inbox", "pitches.jobs.read_inboxes", "Reads the mailboxes of all senders.", minutes=2),
+    Planned(
+        "inbox", "pitches.jobs.read_inboxes", "Reads the mailboxes of all senders.", minutes=2
+    ),
     Planned(
         "follow up", "pitches.jobs.follow_up", "Queues the follow-ups that are due.", minutes=15
     ),
     Planned(
-        "outreach", "pitches.jobs.run_outreach", "Drafts what was matched and queues what may go.", cron="0 9 * * *"
+        "outreach",
+        "pitches.jobs.run_outreach",
+        "Drafts what was matched and queues what may go.",
+        cron="0 9 * * *",
     ),
     Planned("prune", "config.ticks.prune", "Deletes old results and beats.", cron="20 3 * * *"),
 ]

@@ -42,10 +42,6 @@ class Reason(models.TextChoices):
         "None of the matched candidates can be pitched now: {causes}.",
     )
     CANDIDATE_LEFT = "candidate_left", "{candidate} is {status} and is named in this text."
-    BELOW_THRESHOLD = (
-        "below_threshold",
-        "The best match scores {score}; this campaign asks for {threshold}.",
-    )
     # the lead and the recipient
     LEAD_CLOSED = "lead_closed", "The lead is closed."
     DRAFT_REJECTED = (
@@ -89,10 +85,6 @@ class Reason(models.TextChoices):
     NOT_APPROVED = "not_approved", "Waits for a decision in the review queue."
     APPROVAL_VOID = "approval_void", "The text changed after it was approved: review it again."
     TEXT_BLOCKED = "text_blocked", "The text cannot go out: {causes}."
-    POSTAL_ADDRESS_MISSING = (
-        "postal_address_missing",
-        "No postal address is set; live mail must carry one.",
-    )
     # time
     NOT_DUE = "not_due", "Due {due}."
     OUTSIDE_WINDOW = (
@@ -170,7 +162,7 @@ class Decision:
     @property
     def sentence(self) -> str:
         """The reason as a person reads it, with its numbers."""
-        return self.reason.label.format_map(_Shown(self.numbers))
+        return sentence(self.reason, self.numbers)
 
     def printed(self) -> dict[str, Any]:
         """The row as ``--json`` shows it."""
@@ -193,6 +185,11 @@ class Decision:
             "body_sha256": self.body_sha256,
             "urgent": self.urgent,
         }
+
+
+def sentence(reason: Reason, numbers: dict[str, Any]) -> str:
+    """A reason with its numbers, as a person reads it."""
+    return reason.label.format_map(_Shown(numbers))
 
 
 class _Shown(dict[str, Any]):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from config import beats
 from config.ticks import Deadline, tick
-from pitches import inbox, outbox, outreach
+from pitches import inbox, outbox, outreach, reaping, sending
 from pitches.models import Sender
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def send(deadline: Deadline) -> dict[str, int]:
     outbox.carry_out(outbox.plan(outbox.first_messages(None), now=now), now=now)
     follow_ups = outbox.follow_ups(None, until=now + outbox.HORIZON)
     outbox.carry_out(outbox.plan(follow_ups, now=now), now=now)
-    done = outbox.send_due(now=timezone.now(), beat=_beat, stop=lambda: deadline.passed)
+    done = sending.send_due(now=timezone.now(), beat=_beat, stop=lambda: deadline.passed)
     return {
         "sent": done.sent,
         "held": done.held,
@@ -85,7 +85,7 @@ def follow_up(deadline: Deadline) -> dict[str, int]:
 @tick("reap")
 def reap(deadline: Deadline) -> dict[str, int]:
     """Put in order what dead workers left behind."""
-    reaped = outbox.reap(now=timezone.now())
+    reaped = reaping.reap(now=timezone.now())
     return {
         "released": reaped.released,
         "settled": reaped.settled,

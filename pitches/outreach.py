@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from campaigns.models import Campaign
-from pitches import decisions, following_up, outbox, pitching, review
+from pitches import decisions, following_up, outbox, pitching, review, sending
 from pitches.decisions import Decision, Field, Outcome, Verdict
 from pitches.following_up import MovedOn
 from pitches.models import Pitch
@@ -53,7 +53,7 @@ class Carried:
     pitched: Outcome = field(default_factory=Outcome)
     queued: Outcome = field(default_factory=Outcome)
     approved_by_policy: int = 0
-    sending: outbox.Sent = field(default_factory=outbox.Sent)
+    sending: sending.Sent = field(default_factory=sending.Sent)
     moved_on: MovedOn = field(default_factory=MovedOn)
 
     @property
@@ -134,7 +134,7 @@ def carry_out(planned: Plan, *, now: datetime | None = None, send: bool = True) 
         tasks = [task for task in due if task.pk in planned.moves]
         done.moved_on = following_up.move_on(tasks, now=moment)
     if send:
-        done.sending = outbox.send_due(now=moment, only=done.queued.messages)
+        done.sending = sending.send_due(now=moment, only=done.queued.messages)
     return done
 
 

@@ -361,8 +361,12 @@ def carry_out(decisions: Iterable[Decision], *, now: datetime) -> Outcome:
     """
     outcome = Outcome()
     wanted = [decision for decision in decisions if decision.verdict == Verdict.PITCH]
-    for start in range(0, len(wanted), BATCH):
-        _carry_out_batch(wanted[start : start + BATCH], outcome, now=now)
+    # Two runs at once take the leads in one order, so that neither waits for the other in a ring.
+    in_order = sorted(wanted, key=lambda decision: decision.ids["lead"])
+    for start in range(0, len(in_order), BATCH):
+        _carry_out_batch(in_order[start : start + BATCH], outcome, now=now)
+    done = set(outcome.done)
+    outcome.done = [decision.key for decision in wanted if decision.key in done]
     return outcome
 
 
@@ -553,23 +557,34 @@ def candidate_left(candidate: Candidate, *, reason: str, now: datetime) -> int:
 
     Messages not yet handed over are canceled and the match is withdrawn. Where others are left
     in the pitch, new drafts without the one who left go to review; with none left the pitch
-    stops. Answers how many pitches were touched.
+    stops. Whoever is only paused keeps what has not been pitched yet. Answers how many pitches
+    were touched.
     """
     with transaction.atomic():
-        open_matches = Match.objects.filter(
+        pitched = Match.objects.filter(
             candidate=candidate, status=Match.Status.PITCHED, pitch__status__in=Pitch.OPEN
-        ).select_related("pitch__address", "pitch__lead", "pitch__campaign", "pitch__sender")
-        touched = list(open_matches)
+        )
+        touched = list(
+            pitched.select_related(
+                "pitch__address", "pitch__lead", "pitch__campaign", "pitch__sender"
+            )
+        )
         for match in touched:
             _without(match, reason=reason, now=now)
-        waiting = [Match.Status.APPROVED, Match.Status.TO_REVIEW, Match.Status.SUGGESTED]
-        Match.objects.filter(candidate=candidate, status__in=waiting).move(
-            Match.Status.WITHDRAWN, decline_reason=reason[:300]
-        )
-        ReviewTask.objects.filter(
-            status=ReviewTask.Status.OPEN, match__candidate=candidate
-        ).update(status=ReviewTask.Status.CANCELED, reason=reason[:300])
+        if candidate.status != Candidate.Status.PAUSED:
+            _withdraw_waiting(candidate, reason=reason)
         return len(touched)
+
+
+def _withdraw_waiting(candidate: Candidate, *, reason: str) -> None:
+    """Nobody is asked any more about somebody who is gone for good."""
+    waiting = [Match.Status.APPROVED, Match.Status.TO_REVIEW, Match.Status.SUGGESTED]
+    Match.objects.filter(candidate=candidate, status__in=waiting).move(
+        Match.Status.WITHDRAWN, decline_reason=reason[:300]
+    )
+    ReviewTask.objects.filter(status=ReviewTask.Status.OPEN, match__candidate=candidate).update(
+        status=ReviewTask.Status.CANCELED, reason=reason[:300]
+    )
 
 
 def _without(match: Match, *, reason: str, now: datetime) -> None:

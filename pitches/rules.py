@@ -15,7 +15,7 @@ from typing import Any
 
 from campaigns.models import Campaign, Candidate, Channel, Step
 from campaigns.zones import zone
-from pitches import limits
+from pitches import decisions, limits
 from pitches.decisions import Reason
 from pitches.limits import Ledger, Limit, Limits
 from pitches.models import EmailLimit, Message, Pitch, Sender, SendMode, Stop
@@ -94,6 +94,11 @@ class Ruling:
     reason: Reason
     at: datetime | None
     numbers: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """The reason as a person reads it."""
+        return decisions.sentence(self.reason, self.numbers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -263,6 +263,7 @@ def address_is_dead(message: Message, *, now: datetime) -> None:
     )
 
 
+@transaction.atomic
 def unsubscribed(pitch: Pitch, *, source: str, now: datetime) -> Stop:
     """Somebody wants no more mail from us: for ever, and from all our clients."""
     address = pitch.address

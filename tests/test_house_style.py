@@ -142,7 +142,7 @@ def test_imports_stand_at_the_top():
 
 @pytest.mark.req("REL-3")
 def test_only_the_gate_hands_a_message_over():
-    """The only code that makes a message ``handing`` is the gate in the outbox."""
+    """The only code that makes a message ``handing`` is the gate."""
 
     def sets_handing(tree):
         for name, call in calls(tree):
@@ -158,7 +158,7 @@ def test_only_the_gate_hands_a_message_over():
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef) and any(sets_handing(function))
     }
-    assert {file for file, _ in places} == {"pitches/outbox.py"}
+    assert {file for file, _ in places} == {"pitches/gate.py"}
     assert len(places) == 1, places
 
 
@@ -179,14 +179,14 @@ def test_only_channels_talk_to_mail_servers():
 
 
 @pytest.mark.req("REL-3")
-def test_only_the_outbox_uses_a_channel_to_deliver():
+def test_only_sending_uses_a_channel_to_deliver():
     """Whoever may deliver could go around the gate."""
 
     def delivers(tree):
         return any(name.endswith((".hand_over", ".deliver")) for name, _ in calls(tree))
 
     users = {n for n in where(delivers) if not n.startswith("pitches/channels/")}
-    assert users <= {"pitches/outbox.py"}
+    assert users <= {"pitches/sending.py"}
 
 
 WEB = {

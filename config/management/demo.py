@@ -24,7 +24,7 @@ from campaigns import presets
 from campaigns.models import Angle, Campaign, Candidate, CandidateFact, Client, Membership
 from config import logins
 from crm_sync.models import RemoteRecord, SyncTask
-from pitches import inbox, matching, outbox, pitching, review
+from pitches import inbox, matching, outbox, pitching, review, sending
 from pitches.channels import capture
 from pitches.models import (
     IncomingMessage,
@@ -439,7 +439,7 @@ def _send(campaigns: Iterable[Campaign], *, now: datetime) -> int:
         outbox.carry_out(decisions, now=now)
     # One tick every quarter of an hour, for each mailbox keeps its gaps.
     for tick in range(TICKS):
-        outbox.send_due(now=now + tick * timedelta(minutes=15))
+        sending.send_due(now=now + tick * timedelta(minutes=15))
     return Message.objects.filter(
         pitch__campaign__is_demo=True, status=Message.Status.SENT
     ).count()

@@ -12,9 +12,9 @@ from config.db import WrongStatus
 from config.rest import BODY_LIMIT, DEPTH_LIMIT, Pages, PerMinute
 from pitches.channels import ChannelError
 from pitches.decisions import Reason
+from pitches.gate import Held
 from pitches.inbox import InboxUnavailable
 from pitches.journal import JournalUnavailable
-from pitches.outbox import Held
 from pitches.review import NoReason, NotApprovable
 from prospects.addresses import AddressError
 from tests.api.conftest import V1

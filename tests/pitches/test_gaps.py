@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from campaigns.models import Campaign
-from pitches import outbox, outreach
+from pitches import outreach, reaping
 from pitches.models import FollowUpTask, Message, Pitch
 from tests.clock import MONDAY
 from tests.factories import MessageFactory
@@ -72,7 +72,7 @@ def test_a_plan_never_puts_two_steps_of_one_pitch_side_by_side(weekdays):
 def test_a_step_that_will_never_leave_does_not_hold_up_the_others(desk, status):
     pitch = desk.sent_pitch()
     pitch.messages.filter(number=1).update(status=status)
-    outbox.reap(now=MONDAY + 49 * HOUR)
+    reaping.reap(now=MONDAY + 49 * HOUR)
     (task,) = pitch.follow_up_tasks.filter(canceled_at__isnull=False)
     assert (task.step.number, task.reason) == (1, "its message failed or expired")
     desk.follow_up(MONDAY + 96 * HOUR)
@@ -83,7 +83,7 @@ def test_a_pitch_whose_last_step_will_never_leave_is_over(desk):
     pitch = desk.sent_pitch()
     pitch.follow_up_tasks.exclude(step__number=3).update(done_at=MONDAY)
     pitch.messages.filter(number=3).update(status="failed")
-    outbox.reap(now=MONDAY + 150 * HOUR)
+    reaping.reap(now=MONDAY + 150 * HOUR)
     pitch.refresh_from_db()
     assert (pitch.status, pitch.outcome) == ("completed", "no_response")
 
@@ -93,5 +93,5 @@ def test_a_step_that_was_written_anew_is_waited_for(desk):
     old = pitch.messages.get(number=1)
     Message.objects.filter(pk=old.pk).update(status="canceled")
     MessageFactory(pitch=pitch, number=1, step=old.step)
-    outbox.reap(now=MONDAY + 49 * HOUR)
+    reaping.reap(now=MONDAY + 49 * HOUR)
     assert pitch.follow_up_tasks.filter(canceled_at__isnull=False).count() == 0

@@ -13,7 +13,17 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from config.db import WrongStatus
-from pitches import jobs, journal, outbox, outreach, pitching, review, stopping
+from pitches import (
+    jobs,
+    journal,
+    outreach,
+    pitching,
+    reaping,
+    review,
+    sending,
+    settling,
+    stopping,
+)
 from pitches.channels import ChannelError, OutcomeUnknown, capture
 from pitches.channels.capture import CaptureChannel
 from pitches.decisions import Verdict
@@ -155,8 +165,8 @@ def test_a_message_that_meets_a_stop_at_the_gate_waits_for_it_and_stays(desk):
     for kind, stop in STOPS.items():
         message = queue(desk)
         halt = Halt()
-        sending = Aside(
-            lambda message=message, halt=halt: outbox.send_due(
+        worker = Aside(
+            lambda message=message, halt=halt: sending.send_due(
                 now=MONDAY, channel_of=halting_channel(halt), only=[message.pk]
             )
         )
@@ -165,7 +175,7 @@ def test_a_message_that_meets_a_stop_at_the_gate_waits_for_it_and_stays(desk):
             row = stop(message.pitch)
             halt.go()
             await_lock_wait()
-        assert sending.done().sent == 0, kind
+        assert worker.done().sent == 0, kind
         message.refresh_from_db()
         assert message.message_id not in copies(desk), kind
         if kind in FOR_GOOD:
@@ -188,13 +198,13 @@ def test_a_stop_that_meets_a_message_in_the_gate_waits_and_takes_all_that_follow
         halt = Halt()
         with halted_in_the_gate(monkeypatch, halt):
             only = [message.pk]
-            sending = Aside(lambda only=only: outbox.send_due(now=MONDAY, only=only))
+            worker = Aside(lambda only=only: sending.send_due(now=MONDAY, only=only))
             halt.wait()
             pitch = Pitch.objects.get(pk=message.pitch_id)
             stopped = Aside(lambda pitch=pitch, stop=stop: stop(pitch))
             await_lock_wait()
             halt.go()
-            assert sending.done().sent == 1, kind
+            assert worker.done().sent == 1, kind
             row = stopped.done()
         message.refresh_from_db()
         assert message.status == "sent", kind
@@ -217,8 +227,8 @@ def test_control_without_the_locks_the_message_slips_past_the_stop(desk, monkeyp
     monkeypatch.setattr(stopping, "lock_for_sending", lambda message: None)
     with transaction.atomic():
         row = STOPS["campaign"](message.pitch)
-        sending = Aside(lambda: outbox.send_due(now=MONDAY))
-        assert sending.done().sent == 1
+        worker = Aside(lambda: sending.send_due(now=MONDAY))
+        assert worker.done().sent == 1
     message.refresh_from_db()
     assert message.handed_at > row.begins_at
 
@@ -243,9 +253,9 @@ def two_workers(monkeypatch, *, meet: bool) -> int:
     """Both come to the gate; how many messages went out."""
     halt = Halt()
     with halted_in_the_gate(monkeypatch, halt):
-        first = Aside(lambda: outbox.send_due(now=MONDAY))
+        first = Aside(lambda: sending.send_due(now=MONDAY))
         halt.wait()
-        second = Aside(lambda: outbox.send_due(now=MONDAY))
+        second = Aside(lambda: sending.send_due(now=MONDAY))
         if meet:
             halt.wait()
         else:
@@ -279,8 +289,8 @@ def test_control_without_the_locks_two_workers_break_the_limit(desk, monkeypatch
 def test_a_message_that_is_being_claimed_is_passed_over(desk):
     message = queue(desk)
     with transaction.atomic():
-        assert outbox._claim(MONDAY).pk == message.pk
-        assert Aside(lambda: outbox._claim(MONDAY)).done() is None
+        assert sending._claim(MONDAY).pk == message.pk
+        assert Aside(lambda: sending._claim(MONDAY)).done() is None
 
 
 @pytest.mark.req("REL-2", "F-2")
@@ -289,11 +299,11 @@ def test_a_worker_that_slept_through_its_lease_finds_the_gate_shut(desk):
     """Its message was put back, taken by another worker, and is out."""
     message = queue(desk)
     halt = Halt()
-    sleeper = Aside(lambda: outbox.send_due(now=MONDAY, channel_of=halting_channel(halt)))
+    sleeper = Aside(lambda: sending.send_due(now=MONDAY, channel_of=halting_channel(halt)))
     halt.wait()
     Message.objects.update(leased_until=timezone.now() - HOUR)
-    assert outbox.reap(now=MONDAY).released == 1
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert reaping.reap(now=MONDAY).released == 1
+    assert sending.send_due(now=MONDAY).sent == 1
     halt.go()
     assert sleeper.done().sent == 0
     message.refresh_from_db()
@@ -313,25 +323,14 @@ def test_the_reaper_takes_no_intent_back_from_a_worker_in_the_gate(desk, monkeyp
 
     with monkeypatch.context() as m:
         m.setattr(journal, "record_intent", writes_and_stands)
-        m.setattr(outbox, "Now", lambda: timezone.now() + HOUR)  # the reaper's clock only:
-        m.setattr(outbox, "_mine", _mine_by_the_real_clock(outbox._mine))
-        sending = Aside(lambda: outbox.send_due(now=MONDAY))
+        m.setattr(reaping, "Now", lambda: timezone.now() + HOUR)  # the reaper's clock only
+        worker = Aside(lambda: sending.send_due(now=MONDAY))
         halt.wait()
-        assert outbox.reap(now=MONDAY) == outbox.Reaped()
+        assert reaping.reap(now=MONDAY) == reaping.Reaped()
         assert journal.outcome_of(message.message_id) == journal.INTENT
         halt.go()
-        assert sending.done().sent == 1
+        assert worker.done().sent == 1
     assert journal.outcome_of(message.message_id) == journal.ACCEPTED
-
-
-def _mine_by_the_real_clock(mine):
-    def look(message):
-        Message.objects.filter(pk=message.pk).update(leased_until=timezone.now() + 2 * HOUR)
-        fresh = mine(message)
-        Message.objects.filter(pk=message.pk).update(leased_until=timezone.now())
-        return fresh
-
-    return look
 
 
 @pytest.mark.req("REL-26")
@@ -340,7 +339,7 @@ def test_words_that_change_while_the_gate_waits_are_not_sent(desk):
     message = queue(desk)
     variant = message.variants.get(is_chosen=True)
     halt = Halt()
-    sending = Aside(lambda: outbox.send_due(now=MONDAY, channel_of=halting_channel(halt)))
+    worker = Aside(lambda: sending.send_due(now=MONDAY, channel_of=halting_channel(halt)))
     halt.wait()
     with pytest.raises(WrongStatus, match="claimed"):
         review.edit(variant, by=desk.reviewer, now=MONDAY, subject="New", body="New words")
@@ -349,7 +348,7 @@ def test_words_that_change_while_the_gate_waits_are_not_sent(desk):
         halt.go()
         await_lock_wait()
         Message.objects.filter(pk=message.pk).update(body="Words nobody has read")
-    assert sending.done().sent == 0
+    assert worker.done().sent == 0
     message.refresh_from_db()
     assert (message.status, message.hold_reason) == ("approved", "approval_void")
     assert copies(desk) == Counter()
@@ -360,7 +359,7 @@ def test_words_that_change_while_the_gate_waits_are_not_sent(desk):
 def test_approved_words_do_not_go_to_another_address(desk):
     message = queue(desk)
     Message.objects.filter(pk=message.pk).update(to_address="somebody.else@example.com")
-    assert outbox.send_due(now=MONDAY).sent == 0
+    assert sending.send_due(now=MONDAY).sent == 0
     message.refresh_from_db()
     assert (message.status, message.hold_reason) == ("approved", "approval_void")
 
@@ -435,7 +434,7 @@ def unknown(desk, monkeypatch):
     message = queue(desk)
     with monkeypatch.context() as m:
         m.setattr(CaptureChannel, "hand_over", says_nothing)
-        assert outbox.send_due(now=MONDAY).unknown == 1
+        assert sending.send_due(now=MONDAY).unknown == 1
     message.refresh_from_db()
     assert message.status == "unknown"
     return message
@@ -461,7 +460,7 @@ def test_no_door_sends_a_message_of_unknown_fate_again(desk, unknown, client):
     client.force_login(desk.reviewer)
     for path in ("/api/outreach/trigger/", "/api/outreach/follow-up/trigger/"):
         assert client.post(path, content_type="application/json").status_code < 300
-    outbox.send_due(now=MONDAY + 200 * HOUR)
+    sending.send_due(now=MONDAY + 200 * HOUR)
     unknown.refresh_from_db()
     assert (unknown.status, copies(desk)) == ("unknown", Counter())
 
@@ -479,10 +478,10 @@ def test_a_message_refused_while_its_pitch_was_ended_is_canceled_and_not_tried_a
 
     with monkeypatch.context() as m:
         m.setattr(CaptureChannel, "hand_over", refuses_while_somebody_stops)
-        outbox.send_due(now=MONDAY)
+        sending.send_due(now=MONDAY)
     message.refresh_from_db()
     assert message.status == "queued"
-    assert outbox.send_due(now=MONDAY + HOUR).sent == 0
+    assert sending.send_due(now=MONDAY + HOUR).sent == 0
     message.refresh_from_db()
     assert (message.status, copies(desk)) == ("canceled", Counter())
     assert Stop.objects.count() == 0
@@ -499,10 +498,10 @@ def test_a_receiver_of_the_news_that_fails_ends_no_run(desk, monkeypatch):
         raise RuntimeError("the CRM is confused")
 
     with monkeypatch.context() as m:
-        m.setattr(outbox.pitch_sent, "send", fails)
-        assert outbox.send_due(now=MONDAY).sent == 2
+        m.setattr(settling.pitch_sent, "send", fails)
+        assert sending.send_due(now=MONDAY).sent == 2
     assert len(broken) == 2
     Message.objects.filter(number=0).update(leased_until=timezone.now() - HOUR)
-    assert outbox.reap(now=MONDAY).settled == 2
+    assert reaping.reap(now=MONDAY).settled == 2
     assert {Message.objects.get(pk=m.pk).status for m in messages} == {"sent"}
     assert set(copies(desk).values()) == {1}

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 from django.db import connection
 
-from pitches import journal, outbox
+from pitches import journal, reaping, sending
 from pitches.channels import capture
 from pitches.channels.capture import CaptureChannel
 from pitches.models import Message
@@ -165,7 +165,7 @@ def test_the_intent_is_forced_to_disk_before_the_gate_commits_and_the_answer_aft
 
     monkeypatch.setattr(os, "fsync", syncs)
     monkeypatch.setattr(CaptureChannel, "hand_over", hands_over)
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert sending.send_due(now=MONDAY).sent == 1
     moments = [moment for moment in story if moment != ("fsync", "claimed")]
     assert story[0] == ("fsync", "claimed")
     assert moments == [("handed over", "handing"), ("fsync", "handing")]
@@ -206,7 +206,7 @@ def test_without_a_journal_nothing_leaves_and_the_reason_is_kept(
 ):
     with monkeypatch.context() as m:
         trouble(settings, m)
-        done = outbox.send_due(now=MONDAY)
+        done = sending.send_due(now=MONDAY)
     assert (done.sent, done.held) == (0, 1)
     assert list(capture.sent(desk.sender)) == []
     queued.refresh_from_db()
@@ -221,9 +221,9 @@ def test_without_a_journal_nothing_leaves_and_the_reason_is_kept(
 def test_once_the_journal_is_back_the_message_goes(desk, queued, settings, monkeypatch):
     with monkeypatch.context() as m:
         _disk_full(settings, m)
-        outbox.send_due(now=MONDAY)
+        sending.send_due(now=MONDAY)
     queued.refresh_from_db()
-    assert outbox.send_due(now=queued.send_at).sent == 1
+    assert sending.send_due(now=queued.send_at).sent == 1
 
 
 @pytest.mark.req("REL-9", "F-4")
@@ -234,7 +234,7 @@ def test_a_database_that_forgot_is_not_believed(desk, queued, last):
     intend(queued.message_id)
     if last == journal.ACCEPTED:
         reply(last, queued.message_id)
-    assert outbox.send_due(now=MONDAY).held == 1
+    assert sending.send_due(now=MONDAY).held == 1
     queued.refresh_from_db()
     assert (queued.status, list(capture.sent(desk.sender))) == ("unknown", [])
     assert "handed over before" in queued.last_error
@@ -246,20 +246,20 @@ def test_a_database_that_forgot_is_not_believed(desk, queued, last):
 def test_what_was_refused_or_taken_back_may_go(desk, queued, last):
     intend(queued.message_id)
     reply(last, queued.message_id)
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert sending.send_due(now=MONDAY).sent == 1
 
 
 @pytest.mark.django_db
 def test_with_a_spoiled_journal_the_reaper_leaves_everything_as_it_is(
     desk, queued, settings, monkeypatch
 ):
-    outbox._claim(MONDAY)
+    sending._claim(MONDAY)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE pitches_message SET leased_until = now() - interval '1 hour'"
             " WHERE leased_until IS NOT NULL"
         )
     _unreadable_line(settings, monkeypatch)
-    assert outbox.reap(now=MONDAY) == outbox.Reaped()
+    assert reaping.reap(now=MONDAY) == reaping.Reaped()
     queued.refresh_from_db()
     assert queued.status == "claimed"

@@ -54,16 +54,16 @@ def test_only_the_gate_sets_handing():
         writes = node.func.attr in {"update", "move", "create", "update_or_create"}
         return writes and any(map(_is_handing, told))
 
-    assert functions_with(sets_handing) == {("pitches/outbox.py", "_gate")}
+    assert functions_with(sets_handing) == {("pitches/gate.py", "pass_through")}
 
 
 @pytest.mark.req("REL-3")
-def test_only_the_outbox_hands_a_letter_to_a_channel_after_the_gate():
+def test_only_sending_hands_a_letter_to_a_channel_after_the_gate():
     def hands_over(node) -> bool:
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         return called and node.func.attr == "hand_over"
 
-    assert functions_with(hands_over) == {("pitches/outbox.py", "_hand_over")}
+    assert functions_with(hands_over) == {("pitches/sending.py", "_hand_over")}
 
 
 @pytest.mark.req("REL-3")

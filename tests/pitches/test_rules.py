@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from campaigns.models import Campaign
-from pitches import fingerprints, outbox, pitching, rules
+from pitches import fingerprints, outbox, pitching, rules, sending
 from pitches.channels import ChannelError, capture
 from pitches.models import EmailLimit, FollowUpTask, Message, Pitch, Sender
 from prospects.models import Lead
@@ -222,7 +222,7 @@ def test_a_retry_keeps_the_name(desk, monkeypatch):
     with monkeypatch.context() as m:
         m.setattr(capture.CaptureChannel, "open", refuses)
         desk.run()
-    outbox.send_due(now=MONDAY + HOUR)
+    sending.send_due(now=MONDAY + HOUR)
     (letter,) = capture.sent(desk.sender)
     assert letter.message_id == Message.objects.get(number=0).message_id == name
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from campaigns.models import Campaign, Candidate
-from pitches import following_up, inbox, outbox, outreach, pitching, review, stopping
+from pitches import following_up, inbox, outbox, outreach, pitching, review, sending, stopping
 from pitches.channels import capture
 from pitches.decisions import Reason, Verdict
 from pitches.models import (
@@ -350,8 +350,8 @@ def test_what_is_free_later_today_is_planned_for_that_time(desk):
     decision = only(outbox.plan(outbox.first_messages(None), now=early))
     assert (decision.verdict, decision.send_at) == (Verdict.SEND, MONDAY)
     assert desk.run(early).sending.sent == 0
-    assert outbox.send_due(now=MONDAY - timedelta(seconds=1)).sent == 0
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert sending.send_due(now=MONDAY - timedelta(seconds=1)).sent == 0
+    assert sending.send_due(now=MONDAY).sent == 1
 
 
 def test_two_messages_of_one_sender_keep_their_distance(desk):
@@ -365,8 +365,8 @@ def test_two_messages_of_one_sender_keep_their_distance(desk):
     times = sorted(row.send_at for row in rows)
     assert times == [MONDAY + timedelta(seconds=600 * n) for n in range(3)]
     assert desk.run().sending.sent == 1
-    assert outbox.send_due(now=MONDAY + timedelta(seconds=599)).sent == 0
-    assert outbox.send_due(now=MONDAY + timedelta(seconds=600)).sent == 1
+    assert sending.send_due(now=MONDAY + timedelta(seconds=599)).sent == 0
+    assert sending.send_due(now=MONDAY + timedelta(seconds=600)).sent == 1
 
 
 def test_a_mailbox_grows_into_its_daily_limit(desk):
@@ -399,12 +399,12 @@ def test_a_failed_hand_over_leaves_the_message_retryable_and_not_sent(desk):
     desk.run()
     desk.approve_all()
     outbox.carry_out(outbox.plan(outbox.first_messages(None), now=MONDAY), now=MONDAY)
-    outbox.send_due(now=MONDAY, channel_of=Refusing)
+    sending.send_due(now=MONDAY, channel_of=Refusing)
     message = Message.objects.get(number=0)
     assert (message.status, message.sent_at, message.counted_at) == ("queued", None, None)
     assert message.send_at > MONDAY
     assert not FollowUpTask.objects.exists()
-    assert outbox.send_due(now=MONDAY + HOUR).sent == 1
+    assert sending.send_due(now=MONDAY + HOUR).sent == 1
 
 
 # -- answers -----------------------------------------------------------------------------------
@@ -583,7 +583,7 @@ def test_a_stop_that_comes_after_queueing_still_reaches_the_message(desk):
     desk.approve_all()
     outbox.carry_out(outbox.plan(outbox.first_messages(None), now=MONDAY), now=MONDAY)
     stopping.stop(scope="campaign", campaign=desk.campaign, reason="budget", by=desk.reviewer)
-    assert outbox.send_due(now=MONDAY).held == 1
+    assert sending.send_due(now=MONDAY).held == 1
     message = Message.objects.get(number=0)
     assert (message.status, message.hold_reason) == ("approved", "stopped")
 
@@ -796,8 +796,20 @@ def test_a_run_sends_only_what_it_queued_itself(desk):
     desk.run()
     desk.approve_all()
     outbox.carry_out(outbox.plan(outbox.first_messages(None), now=MONDAY), now=MONDAY)
-    assert outbox.send_due(now=MONDAY, only=[]).sent == 0
+    assert sending.send_due(now=MONDAY, only=[]).sent == 0
     other = outreach.plan(now=MONDAY)
     other.decisions.clear()
     assert outreach.carry_out(other).sending.sent == 0
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert sending.send_due(now=MONDAY).sent == 1
+
+
+@pytest.mark.parametrize(("status", "left"), [("paused", "approved"), ("placed", "withdrawn")])
+def test_whoever_is_only_paused_keeps_what_was_not_pitched_yet(desk, status, left):
+    candidate = desk.candidate()
+    desk.sent_pitch(candidate=candidate)
+    waiting = desk.match(candidate=candidate)
+    candidate.status = status
+    candidate.save()
+    assert pitching.let_go(now=MONDAY + HOUR) == 1
+    waiting.refresh_from_db()
+    assert waiting.status == left

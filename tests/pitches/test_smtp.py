@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from pitches import fingerprints, journal, outbox, situations
+from pitches import fingerprints, journal, outbox, reaping, sending, settling, situations
 from pitches.channels import smtp
 from pitches.models import Message, Pitch, Sender
 from prospects import suppressions
@@ -81,7 +81,7 @@ def sent_to(message: Message) -> str:
 @pytest.mark.req("S003-072", "S003-044")
 def test_an_approved_message_arrives_at_the_server_word_for_word(live, sink):
     (message,) = queued(live)
-    done = outbox.send_due(now=MONDAY)
+    done = sending.send_due(now=MONDAY)
     assert (done.sent, sink.connections, sink.dots) == (1, 1, 1)
     message.refresh_from_db()
     (received,) = sink.received
@@ -99,7 +99,7 @@ def test_an_approved_message_arrives_at_the_server_word_for_word(live, sink):
 
 def test_one_connection_carries_all_the_mail_of_a_sender(live, sink):
     queued(live, number=3)
-    assert outbox.send_due(now=MONDAY).sent == 3
+    assert sending.send_due(now=MONDAY).sent == 3
     assert (len(sink.received), sink.connections) == (3, 1)
 
 
@@ -108,14 +108,14 @@ def test_a_login_is_made_where_a_name_is_set(live, sink):
     live.sender.password = "secret"
     live.sender.save()
     queued(live)
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert sending.send_due(now=MONDAY).sent == 1
 
 
 @pytest.mark.req("REL-17")
 def test_follow_ups_wait_as_long_as_the_inbox_cannot_be_read(live, sink):
     """Over IMAP nobody reads yet: the first message leaves, what follows says why it stays."""
     (message,) = queued(live)
-    outbox.send_due(now=MONDAY)
+    sending.send_due(now=MONDAY)
     due = MONDAY + 48 * HOUR
     # the planner still believes the last read
     Sender.objects.update(inbox_read_began_at=due - 5 * MINUTE, inbox_read_at=due - 5 * MINUTE)
@@ -172,7 +172,7 @@ def test_every_refusal_has_the_consequence_it_must_have(live, sink, settings):
     for message, (verb, answer, *_) in zip(messages, REFUSALS, strict=True):
         sink.answers = {verb: answer}
         be_patient(settings, 0.2 if answer == HANG else 10)
-        outbox.send_due(now=MONDAY, only=[message.pk])
+        sending.send_due(now=MONDAY, only=[message.pk])
         message.mailbox = Sender.objects.get(pk=live.sender.pk).status
         Sender.objects.update(status="active", status_reason="")
         # a fault of the mailbox lets all of it rest; here each case is to be tried at once
@@ -195,13 +195,13 @@ def test_every_refusal_has_the_consequence_it_must_have(live, sink, settings):
 def test_what_may_have_arrived_is_not_sent_again_however_often_one_tries(live, sink, answer):
     (message,) = queued(live)
     sink.answers = {"DOT": answer}
-    assert outbox.send_due(now=MONDAY).unknown == 1
+    assert sending.send_due(now=MONDAY).unknown == 1
     sink.answers = {}
     for hours in (1, 50, 200):
         live.run(MONDAY + hours * HOUR)
         live.follow_up(MONDAY + hours * HOUR)
-        outbox.reap(now=MONDAY + hours * HOUR)
-        outbox.send_due(now=MONDAY + hours * HOUR)
+        reaping.reap(now=MONDAY + hours * HOUR)
+        sending.send_due(now=MONDAY + hours * HOUR)
     message.refresh_from_db()
     assert (message.status, sink.dots) == ("unknown", 1)
 
@@ -212,7 +212,7 @@ def test_waits_grow_by_a_third_and_end_after_twelve_tries(live, sink):
     sink.answers = {"RCPT": "450 4.2.1 busy"}
     now, waits = MONDAY, []
     for _ in range(12):
-        outbox.send_due(now=now)
+        sending.send_due(now=now)
         message.refresh_from_db()
         if message.status != "queued":
             break
@@ -229,8 +229,8 @@ def test_waits_grow_by_a_third_and_end_after_twelve_tries(live, sink):
 
 @pytest.mark.req("REL-12")
 def test_the_wait_differs_from_message_to_message_and_never_for_one():
-    waits = [outbox.retry_delay(1, f"{n}@example.com") for n in range(200)]
-    assert waits == [outbox.retry_delay(1, f"{n}@example.com") for n in range(200)]
+    waits = [settling.retry_delay(1, f"{n}@example.com") for n in range(200)]
+    assert waits == [settling.retry_delay(1, f"{n}@example.com") for n in range(200)]
     assert len(set(waits)) > 150
     assert all(timedelta(minutes=4.5) <= wait <= timedelta(minutes=5.5) for wait in waits)
 
@@ -240,10 +240,10 @@ def test_a_relay_that_is_down_costs_no_message_an_attempt(live, sink):
     messages = queued(live, number=5)
     set_up(live.sender, sink, smtp_port=1)  # nobody listens there
     for n in range(7):
-        outbox.send_due(now=MONDAY + n * 10 * MINUTE)
+        sending.send_due(now=MONDAY + n * 10 * MINUTE)
     assert not Message.objects.filter(number=0).exclude(status="queued", attempts=0).exists()
     set_up(live.sender, sink)
-    assert outbox.send_due(now=MONDAY + 2 * HOUR).sent == len(messages)
+    assert sending.send_due(now=MONDAY + 2 * HOUR).sent == len(messages)
     assert {received.recipients[0] for received in sink.received} == {
         sent_to(message) for message in messages
     }
@@ -256,7 +256,7 @@ def test_a_refused_login_pauses_the_mailbox_and_spares_the_message(live, sink, a
     set_up(live.sender, sink, username="sam")
     (message,) = queued(live)
     sink.answers = {"AUTH": answer}
-    outbox.send_due(now=MONDAY)
+    sending.send_due(now=MONDAY)
     message.refresh_from_db()
     sender = Sender.objects.get()
     assert (message.status, message.attempts, sender.status) == ("queued", 0, status)
@@ -266,7 +266,7 @@ def test_a_refused_login_pauses_the_mailbox_and_spares_the_message(live, sink, a
 def test_a_server_elsewhere_is_never_spoken_to_in_clear(live, sink):
     queued(live)
     set_up(live.sender, sink, smtp_host="mail.example.com")
-    outbox.send_due(now=MONDAY)
+    sending.send_due(now=MONDAY)
     sender = Sender.objects.get()
     assert (sender.status, sink.connections) == ("paused", 0)
     assert "encrypted" in sender.status_reason
@@ -275,7 +275,7 @@ def test_a_server_elsewhere_is_never_spoken_to_in_clear(live, sink):
 def test_a_server_without_starttls_gets_nothing(live, sink):
     (message,) = queued(live)
     set_up(live.sender, sink, smtp_security="starttls")
-    outbox.send_due(now=MONDAY)
+    sending.send_due(now=MONDAY)
     message.refresh_from_db()
     assert (message.status, sink.received) == ("queued", [])
 
@@ -283,9 +283,9 @@ def test_a_server_without_starttls_gets_nothing(live, sink):
 def test_after_a_refusal_the_next_message_gets_a_clean_connection(live, sink):
     first, second = queued(live, number=2)
     sink.answers = {"RCPT": "550 5.1.1 nobody"}
-    outbox.send_due(now=MONDAY, only=[first.pk])
+    sending.send_due(now=MONDAY, only=[first.pk])
     sink.answers = {}
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert sending.send_due(now=MONDAY).sent == 1
     assert [r.recipients for r in sink.received] == [[sent_to(second)]]
 
 
@@ -307,7 +307,7 @@ def test_whatever_a_body_says_it_is_one_mail_with_these_words(live, sink):
     for message, body in zip(messages, HOSTILE_BODIES, strict=True):
         message.body, message.html = body, ""
         _freeze(message)
-    assert outbox.send_due(now=MONDAY).sent == len(messages)
+    assert sending.send_due(now=MONDAY).sent == len(messages)
     assert (len(sink.received), sink.connections) == (len(messages), 1)
     by_recipient = {r.recipients[0]: r for r in sink.received}
     for message, body in zip(messages, HOSTILE_BODIES, strict=True):
@@ -383,7 +383,7 @@ def test_no_subject_and_no_name_adds_a_header_or_a_recipient(live, sink, place):
         else:
             contact = message.pitch.address.contact_id
             Contact.objects.filter(pk=contact).update(name=line[:200])
-    done = outbox.send_due(now=MONDAY)
+    done = sending.send_due(now=MONDAY)
     assert done.sent + done.failed == len(messages) + 1
     assert done.sent >= 10
     rows = {message.message_id: message for message in Message.objects.filter(number=0)}
@@ -410,7 +410,7 @@ def test_an_address_no_server_could_take_fails_alone(live, sink, address):
     bad.pitch.address.save()
     Message.objects.filter(pk=bad.pk).update(to_address=address)
     _freeze(bad)
-    done = outbox.send_due(now=MONDAY)
+    done = sending.send_due(now=MONDAY)
     assert (done.sent, done.failed) == (1, 1)
     bad.refresh_from_db()
     assert (bad.status, bad.failure) == ("failed", "build")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pitches import outbox, outreach, pitching, stopping
+from pitches import outreach, pitching, reaping, sending, stopping
 from pitches.channels import ChannelError, OutcomeUnknown
 from pitches.channels.capture import CaptureChannel
 from pitches.models import Message, Pitch
@@ -38,7 +38,7 @@ def test_a_follow_up_of_unknown_fate_counts_as_sent_and_the_pitch_goes_on(desk, 
         m.setattr(CaptureChannel, "hand_over", says(OutcomeUnknown("no answer")))
         desk.follow_up(MONDAY + 48 * HOUR)
     for hours in range(49, 260, 6):
-        outbox.reap(now=MONDAY + hours * HOUR)
+        reaping.reap(now=MONDAY + hours * HOUR)
         desk.follow_up(MONDAY + hours * HOUR)
     statuses = list(pitch.messages.order_by("number").values_list("status", flat=True))
     assert statuses == ["sent", "unknown", "sent", "sent"]
@@ -56,7 +56,7 @@ def test_a_first_message_refused_for_good_frees_its_lead_and_the_plan_says_why(
     with monkeypatch.context() as m:
         m.setattr(CaptureChannel, "open", says(refusal))
         assert desk.run().sending.failed == 1
-    outbox.reap(now=MONDAY + HOUR)
+    reaping.reap(now=MONDAY + HOUR)
     approved.refresh_from_db()
     assert approved.status == Pitch.Status.REJECTED
     assert not approved.messages.exclude(status__in=["failed", "canceled"]).exists()
@@ -87,7 +87,7 @@ def test_a_server_that_cannot_be_reached_is_tried_once_for_all_its_mail(desk, mo
     assert {(m.status, m.attempts, m.hold_reason) for m in rested} == {
         ("queued", 0, "back_off")
     }
-    assert outbox.send_due(now=MONDAY + timedelta(minutes=5)).sent == 4
+    assert sending.send_due(now=MONDAY + timedelta(minutes=5)).sent == 4
 
 
 def test_an_organization_that_wants_no_mail_gets_none_through_another_ones_lead(desk):

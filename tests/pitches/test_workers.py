@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from pitches import journal, outbox
+from pitches import journal, reaping, sending, settling
 from pitches.channels import capture
 from pitches.channels.capture import CaptureChannel
 from pitches.models import Message
@@ -51,7 +51,7 @@ def test_four_workers_keep_the_limit_and_send_nothing_twice(desk):
 
     def work() -> None:
         try:
-            reports.append(outbox.send_due(now=MONDAY))
+            reports.append(sending.send_due(now=MONDAY))
         except Exception as e:  # pragma: no cover
             errors.append(e)
         finally:
@@ -103,10 +103,10 @@ def carry_on(desk, message) -> Message:
     """The lease runs out, and everything that runs by itself runs for two weeks."""
     lease_ends(message)
     for hours in (0, 1, 50, 100, 200, 336):
-        outbox.reap(now=MONDAY + hours * HOUR)
+        reaping.reap(now=MONDAY + hours * HOUR)
         desk.run(MONDAY + hours * HOUR)
         desk.follow_up(MONDAY + hours * HOUR)
-        outbox.send_due(now=MONDAY + hours * HOUR)
+        sending.send_due(now=MONDAY + hours * HOUR)
     message.refresh_from_db()
     return message
 
@@ -121,7 +121,7 @@ def test_killed_after_the_claim_it_is_sent_by_the_next_worker(desk, queued, monk
     with monkeypatch.context() as m:
         m.setattr(CaptureChannel, "open", dies)
         with pytest.raises(Killed):
-            outbox.send_due(now=MONDAY)
+            sending.send_due(now=MONDAY)
     queued.refresh_from_db()
     assert queued.status == "claimed"
     assert carry_on(desk, queued).status == "sent"
@@ -143,7 +143,7 @@ def test_killed_between_intent_and_commit_it_is_sent_by_the_next_worker(
     with monkeypatch.context() as m:
         m.setattr(journal, "record_intent", writes_and_dies)
         with pytest.raises(Killed):
-            outbox.send_due(now=MONDAY)
+            sending.send_due(now=MONDAY)
     queued.refresh_from_db()
     assert queued.status == "claimed"
     assert journal.outcome_of(queued.message_id) == journal.INTENT
@@ -165,7 +165,7 @@ def test_killed_after_acceptance_and_before_the_answer_was_noted_it_is_never_sen
     with monkeypatch.context() as m:
         m.setattr(CaptureChannel, "hand_over", delivers_and_dies)
         with pytest.raises(Killed):
-            outbox.send_due(now=MONDAY)
+            sending.send_due(now=MONDAY)
     queued.refresh_from_db()
     assert queued.status == "handing"
     assert carry_on(desk, queued).status == "unknown"
@@ -180,13 +180,13 @@ def test_killed_after_the_answer_was_noted_it_is_settled_from_the_journal(
     desk, queued, monkeypatch
 ):
     with monkeypatch.context() as m:
-        m.setattr(outbox, "settle", dies)
+        m.setattr(settling, "settle", dies)
         with pytest.raises(Killed):
-            outbox.send_due(now=MONDAY)
+            sending.send_due(now=MONDAY)
     queued.refresh_from_db()
     assert queued.status == "handing"
     lease_ends(queued)
-    assert outbox.reap(now=MONDAY).settled == 1
+    assert reaping.reap(now=MONDAY).settled == 1
     queued.refresh_from_db()
     assert (queued.status, all_sent(desk.sender)[queued.message_id]) == ("sent", 1)
     assert queued.pitch.follow_up_tasks.count() == 4
@@ -197,7 +197,7 @@ def test_killed_after_the_answer_was_noted_it_is_settled_from_the_journal(
 def test_a_database_put_back_to_before_the_sending_sends_nothing_again(desk, queued):
     """The journal is newer than the database, as after a restore."""
     before = Message.objects.filter(pk=queued.pk).values().get()
-    assert outbox.send_due(now=MONDAY).sent == 1
+    assert sending.send_due(now=MONDAY).sent == 1
     Message.objects.filter(pk=queued.pk).update(**before)
     assert carry_on(desk, queued).status == "unknown"
     assert all_sent(desk.sender)[queued.message_id] == 1
@@ -210,10 +210,10 @@ def test_a_message_that_kills_three_workers_is_set_aside(desk, queued, monkeypat
         m.setattr(CaptureChannel, "open", dies)
         for claims in (1, 2, 3):
             with pytest.raises(Killed):
-                outbox.send_due(now=MONDAY)
+                sending.send_due(now=MONDAY)
             queued.refresh_from_db()
             assert queued.claims == claims
             lease_ends(queued)
-            outbox.reap(now=MONDAY)
+            reaping.reap(now=MONDAY)
     queued.refresh_from_db()
     assert (queued.status, queued.failure) == ("failed", "poison")
