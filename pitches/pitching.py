@@ -84,6 +84,26 @@ def plan(
     return decisions
 
 
+def foresee(match: Match, *, now: datetime) -> Decision:
+    """What the planner would say of this match alone, were it approved.
+
+    For whoever decides on it: there is no point in approving what would be held for ever.
+    """
+    elsewhere = Match.objects.filter(
+        candidate=match.candidate_id, lead=match.lead_id, cycle=match.cycle, pitch__isnull=False
+    )
+    row = Approved(
+        match.pk,
+        match.candidate,
+        match.score,
+        match.urgent,
+        match.raised_at,
+        elsewhere.exists(),
+    )
+    group = Group(match.campaign, match.lead, [row])
+    return _Desk([match.campaign], [group], now=now).decide(group)
+
+
 class Approved(NamedTuple):
     """An approved match as planning sees it: a row instead of an object, there are many."""
 

@@ -12,6 +12,27 @@ URGENT_DAYS_WITH_VISA = 120
 URGENT_DAYS_WITHOUT_VISA = 60
 
 
+def timing_remarks(
+    *,
+    role_starts: date | None,
+    role_ends: date | None,
+    free_from: date | None,
+    today: date,
+) -> list[str]:
+    """What a reviewer should notice about the dates of a role and a candidate.
+
+    Remarks, not filters: published dates of roles are often stale, and a person can ask.
+    """
+    remarks = []
+    if role_ends and role_ends < today:
+        remarks.append(f"The role's term ended on {role_ends}.")
+    elif role_starts and role_starts < today:
+        remarks.append(f"The role's term began on {role_starts}.")
+    if role_ends and free_from and free_from > role_ends:
+        remarks.append(f"The candidate is free from {free_from}, after the role's term.")
+    return remarks
+
+
 class HasStart(Protocol):
     """What urgency looks at: `visa` is "yes", "no" or "unknown"."""
 

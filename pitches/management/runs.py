@@ -200,9 +200,9 @@ def totals_line(totals: dict[str, int]) -> str:
 
 def row_line(row: Decision) -> str:
     """One decision as a person reads it."""
-    when = f" at {row.send_at:%Y-%m-%d %H:%M}" if row.send_at else ""
+    when = f" at {row.send_at:%Y-%m-%d %H:%M} UTC" if row.send_at else ""
     whom = " · ".join(part for part in (row.lead, row.organization, row.contact) if part)
-    until = f" Not before {row.not_before:%Y-%m-%d %H:%M}." if row.not_before else ""
+    until = f" Not before {row.not_before:%Y-%m-%d %H:%M} UTC." if row.not_before else ""
     urgent = " URGENT" if row.urgent else ""
     return f"{row.verdict.value:<6}{urgent}{when} {whom}: {row.sentence}{until}"
 

@@ -813,3 +813,10 @@ def test_whoever_is_only_paused_keeps_what_was_not_pitched_yet(desk, status, lef
     assert pitching.let_go(now=MONDAY + HOUR) == 1
     waiting.refresh_from_db()
     assert waiting.status == left
+
+
+def test_what_would_become_of_a_match_is_foreseen_before_it_is_decided_on(desk):
+    good = desk.match(status="to_review")
+    lonely = desk.match(LeadFactory(), status="to_review")
+    assert pitching.foresee(good, now=MONDAY).verdict == Verdict.PITCH
+    assert pitching.foresee(lonely, now=MONDAY).reason == Reason.NO_COMPANY_CONTACTS

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pitches.urgency import urgency
+from pitches.urgency import timing_remarks, urgency
 
 TODAY = date(2026, 6, 1)
 
@@ -50,3 +50,19 @@ def test_the_reason_names_the_days_and_the_mark():
     assert urgency(starting(119, visa="yes"), today=TODAY).reason == (
         "starts in 119 days, with a visa to get, fewer than 120"
     )
+
+
+def test_a_reviewer_is_told_of_a_term_that_is_over_and_of_a_candidate_who_comes_too_late():
+    def remarks(**dates):
+        known = {"role_starts": None, "role_ends": None, "free_from": None, "today": TODAY}
+        return timing_remarks(**(known | dates))
+
+    day = timedelta(days=1)
+    assert remarks() == []
+    assert remarks(role_starts=TODAY, role_ends=TODAY, free_from=TODAY) == []
+    assert remarks(role_starts=TODAY - day) == [f"The role's term began on {TODAY - day}."]
+    assert remarks(role_starts=TODAY - day, role_ends=TODAY - day) == [
+        f"The role's term ended on {TODAY - day}."
+    ]
+    late = remarks(role_ends=TODAY, free_from=TODAY + day)
+    assert late == [f"The candidate is free from {TODAY + day}, after the role's term."]

@@ -3,6 +3,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from campaigns import intake
 from config.import_command import ImportCommand
 from config.imports import Report
 from pitches import history
@@ -23,7 +24,7 @@ class Command(ImportCommand):
     ) -> Report:
         return history.import_history(
             self.read(options),
-            history.find_campaign(options["campaign"]),
+            intake.find_campaign(options["campaign"]),
             chosen=chosen,
             dry_run=options["dry_run"],
             now=now,

@@ -40,7 +40,7 @@ class Command(BaseCommand):
             "--explain",
             nargs=2,
             metavar=("REFERENCE", "LEAD"),
-            help="one candidate's reference and one lead's id: filters and score of this pair",
+            help="one candidate's reference (or #number) and one lead's id: filters and score of this pair",
         )
         parser.add_argument("--verbose", action="store_true", help="show the best ones too")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -128,9 +128,12 @@ class Command(BaseCommand):
     def _explain(
         self, campaign: Campaign, reference: str, lead_id: str, *, now: datetime, as_json: bool
     ) -> None:
-        candidate = Candidate.objects.filter(
-            client=campaign.client_id, reference=reference
-        ).first()
+        theirs = Candidate.objects.filter(client=campaign.client_id)
+        candidate = theirs.filter(reference=reference).first()
+        # where a list shows a number, a person types the number
+        number = reference.removeprefix("#")
+        if candidate is None and _is_id(number):
+            candidate = theirs.filter(pk=number).first()
         if candidate is None:
             raise CommandError(
                 f"The campaign's client has no candidate {reference!r}.", returncode=2

@@ -12,6 +12,7 @@ from pitches import review
 from pitches.models import ReviewTask
 
 UNUSABLE, REFUSED = 2, 1
+DONE = {"approve": "approved", "reject": "rejected", "withdraw": "taken back"}
 
 
 class Command(BaseCommand):
@@ -53,7 +54,7 @@ class Command(BaseCommand):
                 continue
             try:
                 _decide(options["action"], task, user, options["reason"])
-                self.stdout.write(f"{options['action']}: {task}")
+                self.stdout.write(f"{DONE[options['action']]}: {task}: {task.target}")
             except (WrongStatus, review.NotApprovable, review.NoReason) as e:
                 refused += 1
                 self.stderr.write(f"{task}: {e}")
