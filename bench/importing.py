@@ -13,7 +13,7 @@ from bench.harness import Results, queries, timed
 from config import tables
 from config.imports import Report
 from prospects import importing, names
-from prospects.importing import Job
+from prospects.importing import Job, carrying
 from prospects.leads import FoundLead
 from prospects.models import Contact, ContactAddress, Fact, Lead, LeadIdentity, Organization
 
@@ -53,13 +53,13 @@ def run(results: Results) -> None:
 def _queries_do_not_grow(content: bytes, job: Job, results: Results) -> None:
     table = tables.read(content, "podcasts.csv")
     few = tables.Table(table.name, table.columns, table.rows[:10])
-    many = tables.Table(table.name, table.columns, table.rows[: importing.BATCH])
+    many = tables.Table(table.name, table.columns, table.rows[: carrying.BATCH])
     counted = []
     for each in (few, many):
         _empty()
         counted.append(queries(lambda each=each: importing.carry_out(each, job))[0])
     results.check(
-        f"queries for 10 and for {importing.BATCH:,} rows",
+        f"queries for 10 and for {carrying.BATCH:,} rows",
         counted[0] == counted[1],
         f"{counted[0]}, {counted[1]}",
         "equal",

@@ -31,42 +31,20 @@ def insert(
 ) -> None:
     """Insert ``rows``, each with the values of ``fields`` in this order.
 
-    Fields that are not named get their default, the same for all rows. Values must be of the
-    column's own type; lists and dicts are taken for arrays and JSON. COPY writes about four
-    times as many rows a second as ``bulk_create``; it knows no conflicts: the caller has looked
-    what is there, and an IntegrityError undoes the statement.
+    Fields that are not named get their default, the same for all rows; a primary key that is
+    not named gets the next. Values must be of the column's own type; lists and dicts are taken
+    for arrays and JSON. COPY writes about four times as many rows a second as ``bulk_create``;
+    it knows no conflicts: the caller has looked what is there, and an IntegrityError undoes the
+    statement.
     """
     rows = list(rows)
     if not rows:
         return
-    named: list[Any] = [model._meta.get_field(name) for name in fields]
-    others: list[Any] = [
-        f for f in model._meta.local_concrete_fields if f not in named and not f.primary_key
-    ]
+    named, others = _columns(model, fields)
     defaults = [_default(each) for each in others]
-    columns = ", ".join(connection.ops.quote_name(each.column) for each in [*named, *others])
-    table = connection.ops.quote_name(model._meta.db_table)
-    nested = [at for at, each in enumerate(named) if isinstance(each, models.JSONField)]
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
-    ):
-        for row in rows:
-            values = [*row, *defaults]
-            for at in nested:
-                values[at] = json.dumps(values[at])
-            copy.write_row(values)
-
-
-def _default(each: models.Field) -> Any:
-    if getattr(each, "auto_now", False) or getattr(each, "auto_now_add", False):
-        return timezone.now()
-    value = each.get_default()
-    if isinstance(each, models.JSONField):
-        return json.dumps(value)
-    if isinstance(each, ArrayField) and not value:
-        return "{}"
-    return each.get_db_prep_save(value, connection)
+    with connection.cursor() as cursor:
+        table = connection.ops.quote_name(model._meta.db_table)
+        _copy(cursor, table, named, rows, others, defaults)
 
 
 def insert_new(
@@ -82,35 +60,64 @@ def insert_new(
     rows = list(rows)
     if not rows:
         return 0
-    named: list[Any] = [model._meta.get_field(name) for name in fields]
-    others: list[Any] = [
-        f for f in model._meta.local_concrete_fields if f not in named and not f.primary_key
-    ]
+    named, others = _columns(model, fields)
     quote = connection.ops.quote_name
     table, waiting = quote(model._meta.db_table), quote(f"new_{model._meta.db_table}")
-    given = ", ".join(quote(each.column) for each in named)
-    rest = ", ".join(quote(each.column) for each in others)
-    nested = [at for at, each in enumerate(named) if isinstance(each, models.JSONField)]
+    given, rest = _listed(named), "".join(f", {quote(each.column)}" for each in others)
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE TEMP TABLE {waiting} ON COMMIT DROP AS "
             f"SELECT {given} FROM {table} WITH NO DATA"
         )
-        with cursor.copy(f"COPY {waiting} ({given}) FROM STDIN") as copy:
-            for row in rows:
-                values = list(row)
-                for at in nested:
-                    values[at] = json.dumps(values[at])
-                copy.write_row(values)
-        constants = "".join(", %s" for _ in others)
+        _copy(cursor, waiting, named, rows)
         cursor.execute(
-            f"INSERT INTO {table} ({given}{', ' if rest else ''}{rest}) "
-            f"SELECT {given}{constants} FROM {waiting} ON CONFLICT DO NOTHING",
+            f"INSERT INTO {table} ({given}{rest}) "
+            f"SELECT {given}{', %s' * len(others)} FROM {waiting} ON CONFLICT DO NOTHING",
             [_default(each) for each in others],
         )
         inserted = int(cursor.rowcount)
         cursor.execute(f"DROP TABLE {waiting}")
     return inserted
+
+
+def _columns(model: type[models.Model], fields: Sequence[str]) -> tuple[list[Any], list[Any]]:
+    """The fields that are named, and those that get a default."""
+    named: list[Any] = [model._meta.get_field(name) for name in fields]
+    every = model._meta.local_concrete_fields
+    return named, [each for each in every if each not in named and not each.primary_key]
+
+
+def _copy(
+    cursor: Any,
+    table: str,
+    named: Sequence[Any],
+    rows: Iterable[Sequence[Any]],
+    others: Sequence[Any] = (),
+    defaults: Sequence[Any] = (),
+) -> None:
+    """Write rows with the values of the named columns, and the same in the others."""
+    nested = [at for at, each in enumerate(named) if isinstance(each, models.JSONField)]
+    with cursor.copy(f"COPY {table} ({_listed([*named, *others])}) FROM STDIN") as copy:
+        for row in rows:
+            values = [*row, *defaults]
+            for at in nested:
+                values[at] = json.dumps(values[at])
+            copy.write_row(values)
+
+
+def _listed(columns: Sequence[Any]) -> str:
+    return ", ".join(connection.ops.quote_name(each.column) for each in columns)
+
+
+def _default(each: models.Field) -> Any:
+    if getattr(each, "auto_now", False) or getattr(each, "auto_now_add", False):
+        return timezone.now()
+    value = each.get_default()
+    if isinstance(each, models.JSONField):
+        return json.dumps(value)
+    if isinstance(each, ArrayField) and not value:
+        return "{}"
+    return each.get_db_prep_save(value, connection)
 
 
 def md5(value: str) -> str:

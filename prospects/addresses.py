@@ -21,6 +21,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from config.text import clean_line
+from config.values import ValueUnclear
 
 GMAIL = frozenset({"gmail.com", "googlemail.com"})
 # Networks that read a handle without looking at its case.
@@ -45,7 +46,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LINKEDIN_PATH = re.compile(r"/(?:mwlite/)?(in|pub|company|school|showcase)/([^/]+)")
 
 
-class AddressError(ValueError):
+class AddressError(ValueUnclear):
     """An address cannot be used; the text says why, to a person."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import models
@@ -14,6 +16,17 @@ class FactQuerySet(models.QuerySet):
     def current(self, *, now: datetime) -> FactQuerySet:
         """Facts that have not expired by ``now``."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
+
+    def entered_by_people(self, about: str, owners: Sequence[int]) -> dict[int, set[str]]:
+        """The kinds of what a person has entered ``about`` each of the ``owners``, by id.
+
+        ``about`` is the field that names what a fact is about: lead, candidate … One query.
+        """
+        kinds: dict[int, set[str]] = defaultdict(set)
+        rows = self.filter(**{f"{about}__in": owners}, source=BaseFact.MANUAL)
+        for owner, kind in rows.values_list(f"{about}_id", "kind"):
+            kinds[owner].add(kind)
+        return kinds
 
 
 class BaseFact(models.Model):

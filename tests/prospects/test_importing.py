@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from config import tables
 from prospects import importing, leads, suppressions
-from prospects.importing import Job
+from prospects.importing import Job, carrying
 from prospects.models import (
     Contact,
     ContactAddress,
@@ -154,7 +154,7 @@ def test_rows_of_one_file_about_one_lead_are_counted_as_duplicates():
 
 
 def test_what_comes_later_in_a_file_fills_gaps_and_replaces_nothing(monkeypatch):
-    monkeypatch.setattr(importing, "BATCH", 1)  # so that each row meets the one before it
+    monkeypatch.setattr(carrying, "BATCH", 1)  # so that each row meets the one before it
     text = shows(show(1), show(2, text="Else"), show(1, text="More"))
     bring(text)
     before = everything()

@@ -1,0 +1,106 @@
+"""Whom we may not write to, from lists of other systems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import chain
+
+from django.db import transaction
+
+from config import values
+from config.imports import Cells, Field, Report, map_columns, need, read_each
+from config.tables import Table
+from config.values import ValueUnclear
+from prospects import leads, suppressions
+from prospects.models import Suppression
+
+VALUE = 1_000
+FIELDS = [
+    Field("value", "whom", ("email", "e mail", "address", "email address", "contact email")),
+    Field("domain", "a whole domain", ("website",)),
+    Field("phone", "a telephone number", ("telephone", "mobile")),
+    Field("linkedin", "a LinkedIn page", ("linkedin url",)),
+    Field("organization", "a company by name", ("company", "company name")),
+    Field("kind", "email, domain, phone, linkedin or organization", ("type",)),
+    Field("reason", "why", ("status",)),
+    Field("since", "since when", ("date", "unsubscribed at", "created at", "created")),
+]
+# What other systems write where we have a closed list.
+REASONS = {
+    "unsubscribe": Suppression.Reason.UNSUBSCRIBED,
+    "opted out": Suppression.Reason.UNSUBSCRIBED,
+    "opt out": Suppression.Reason.UNSUBSCRIBED,
+    "spam": Suppression.Reason.COMPLAINED,
+    "complain": Suppression.Reason.COMPLAINED,
+    "bounce": Suppression.Reason.BOUNCED,
+    "do not contact": Suppression.Reason.DO_NOT_CONTACT,
+    "dnc": Suppression.Reason.DO_NOT_CONTACT,
+    "eras": Suppression.Reason.ERASED,
+    "delet": Suppression.Reason.ERASED,
+}
+
+
+def import_suppressions(
+    table: Table,
+    *,
+    kind: str = "",
+    reason: str = Suppression.Reason.IMPORTED,
+    chosen: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+    now: datetime,
+) -> Report:
+    """Add whom we may not write to, and mark the leads of whom nobody is left.
+
+    Each row may hold several values of different kinds. ``kind`` and ``reason`` hold where no
+    column says otherwise. Raises UnreadableFile.
+    """
+    columns = map_columns(table, FIELDS, chosen)
+    need(columns, table, "value", "domain", "phone", "linkedin", "organization")
+    report = Report.of(table, columns)
+
+    def read(cells: Cells) -> list[Suppression]:
+        return _suppressions(cells, kind, reason, table.name, now)
+
+    rows = list(chain.from_iterable(read_each(table.rows, columns, report, read)))
+    with transaction.atomic():
+        report.counts["created"] = suppressions.add_many(rows)
+        report.counts["known"] = len(rows) - report.counts["created"]
+        report.counts["leads marked"] = leads.mark_suppressed(now=now)
+        transaction.set_rollback(dry_run)
+    return report
+
+
+def _suppressions(
+    cells: Cells, kind: str, reason: str, source: str, now: datetime
+) -> list[Suppression]:
+    """What one row says; raises ValueUnclear."""
+    kinds = Suppression.Kind
+    given = cells.text("kind").casefold() or kind
+    if given and given not in kinds.values:
+        raise ValueUnclear(f"kind “{given}” is none of {', '.join(kinds.values)}")
+    said = cells.text("reason").casefold()
+    why = said if said in Suppression.Reason.values else ""
+    why = why or next((r for words, r in REASONS.items() if words in said), reason)
+    since = values.moment(cells.text("since")) or now
+    value = cells.text("value", VALUE)
+    wanted = [(given or _kind_of(value), value)]
+    wanted += [(name, cells.text(name, VALUE)) for name in kinds.values]
+    found = [
+        suppressions.row(each, text, reason=why, source=source, now=min(since, now))
+        for each, text in wanted
+        if text
+    ]
+    if not found:
+        raise ValueUnclear("there is nothing to suppress")
+    return found
+
+
+def _kind_of(value: str) -> str:
+    kinds = Suppression.Kind
+    if "linkedin.com/" in value.lower():
+        return kinds.LINKEDIN
+    if value.startswith("@") or ("@" not in value and "." in value and " " not in value):
+        return kinds.DOMAIN
+    return kinds.PHONE if re.fullmatch(r"\+[\d ().-]{6,}", value) else kinds.EMAIL
