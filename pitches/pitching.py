@@ -381,7 +381,7 @@ def carry_out(decisions: Iterable[Decision], *, now: datetime) -> Outcome:
     """
     outcome = Outcome()
     wanted = [decision for decision in decisions if decision.verdict == Verdict.PITCH]
-    # Two runs at once take the leads in one order, so that neither waits for the other in a ring.
+    # Two runs at once take the leads in one order, so that they never wait for each other.
     in_order = sorted(wanted, key=lambda decision: decision.ids["lead"])
     for start in range(0, len(in_order), BATCH):
         _carry_out_batch(in_order[start : start + BATCH], outcome, now=now)
