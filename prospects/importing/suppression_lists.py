@@ -17,6 +17,7 @@ from prospects import leads, suppressions
 from prospects.models import Suppression
 
 VALUE = 1_000
+WORDS = 100  # characters of a reason
 FIELDS = [
     Field("value", "whom", ("email", "e mail", "address", "email address", "contact email")),
     Field("domain", "a whole domain", ("website",)),
@@ -80,21 +81,35 @@ def _suppressions(
     given = cells.text("kind").casefold() or kind
     if given and given not in kinds.values:
         raise ValueUnclear(f"kind “{given}” is none of {', '.join(kinds.values)}")
-    said = cells.text("reason").casefold()
-    why = said if said in Suppression.Reason.values else ""
-    why = why or next((r for words, r in REASONS.items() if words in said), reason)
+    # The words stay readable; an address among them may not (LAW-6).
+    said = re.sub(r"\S*@\S*", "…", cells.text("reason", WORDS))
+    why = _reason_of(said)
+    if said and not why:
+        source = f"{said} ({source})"
     since = values.moment(cells.text("since")) or now
     value = cells.text("value", VALUE)
     wanted = [(given or _kind_of(value), value)]
     wanted += [(name, cells.text(name, VALUE)) for name in kinds.values]
     found = [
-        suppressions.row(each, text, reason=why, source=source, now=min(since, now))
+        suppressions.row(each, text, reason=why or reason, source=source, now=min(since, now))
         for each, text in wanted
         if text
     ]
     if not found:
         raise ValueUnclear("there is nothing to suppress")
+    if said and not why:
+        cells.warn(
+            f"reason “{said}” is none of ours: kept in its words, on the list as “{reason}”"
+        )
     return found
+
+
+def _reason_of(said: str) -> str:
+    """The reason of our list that these words mean; "" where they mean none of them."""
+    said = said.casefold()
+    if said in Suppression.Reason.values:
+        return said
+    return next((reason for words, reason in REASONS.items() if words in said), "")
 
 
 def _kind_of(value: str) -> str:

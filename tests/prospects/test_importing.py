@@ -328,6 +328,26 @@ def test_columns_of_a_suppression_list_say_kind_and_reason():
     ]
 
 
+@pytest.mark.req("LAW-6")
+def test_a_reason_that_is_none_of_ours_is_kept_in_its_words():
+    text = (
+        "email,reason\na@example.com,Competitor\nb@example.com,Opted out\n"
+        "c@example.com,see d@example.com\ne@example.com,\n"
+    )
+    report = importing.import_suppressions(
+        tables.read(text.encode(), "s.csv"), reason="do_not_contact", now=MONDAY
+    )
+    found = Suppression.objects.order_by("pk").values_list("reason", "source")
+    assert list(found) == [
+        ("do_not_contact", "Competitor (s.csv)"),
+        ("unsubscribed", "s.csv"),
+        ("do_not_contact", "see … (s.csv)"),
+        ("do_not_contact", "s.csv"),
+    ]
+    assert [warning.line for warning in report.warnings] == [2, 4]
+    assert "“Competitor” is none of ours" in report.warnings[0].reason
+
+
 # Facts
 
 
