@@ -14,7 +14,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Q
 
-from config.tables import batches
+from config.bulk import batches
 from config.text import clean_line
 from prospects import addresses, names
 from prospects.addresses import AddressError

@@ -16,8 +16,9 @@ from campaigns.intake.candidate_rows import CANDIDATE_FIELDS, Found, name_key
 from campaigns.intake.owners import kind_for
 from campaigns.models import Angle, Campaign, Candidate, CandidateFact, Client
 from config import bulk, provenance
+from config.bulk import batches
 from config.imports import Columns, Report, bring_in_parts, map_columns, need
-from config.tables import Table, UnreadableFile, batches
+from config.tables import Table, UnreadableFile
 
 BATCH = 1_000
 # What an import may fill, and what it holds while nobody has.

@@ -12,6 +12,9 @@ from config.tables import Problem, Table, UnreadableFile
 
 PROBLEMS_SHOWN = 20
 
+# Counts, and how long each list is.
+Mark = tuple[Counter[str], list[int]]
+
 
 @dataclass
 class Report:
@@ -38,6 +41,20 @@ class Report:
         report.counts["rows"] = len(table.rows) + len(table.problems)
         report.counts |= dict.fromkeys(verdicts, 0)
         return report
+
+    def mark(self) -> Mark:
+        """Where the report stands, for ``back_to``."""
+        return Counter(self.counts), [len(told) for told in self._told()]
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget what was told since: what it was about did not come to pass."""
+        counts, lengths = mark
+        self.counts = Counter(counts)
+        for told, length in zip(self._told(), lengths, strict=True):
+            del told[length:]
+
+    def _told(self) -> tuple[list[Any], ...]:
+        return self.notes, self.problems, self.warnings, self.suppressed, self.unreadable
 
     def refuse(self, line: int, reason: str) -> None:
         """Leave a row out."""

@@ -56,12 +56,15 @@ def bring_in_parts(
 ) -> None:
     """Bring a set in, within a savepoint; what the database refuses is tried again in parts.
 
-    What it refuses even as a part that has no parts is left out, and the report says why.
+    What it refuses even as a part that has no parts is left out, and the report says why; what
+    was told of an attempt that failed is forgotten.
     """
+    mark = report.mark()
     try:
         with transaction.atomic():
             bring(some)
     except DatabaseError as e:
+        report.back_to(mark)
         smaller = parts(some)
         if len(smaller) > 1:
             for part in smaller:

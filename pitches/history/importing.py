@@ -9,8 +9,9 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns.models import Campaign, Candidate
+from config.bulk import batches
 from config.imports import Report, bring_in_parts, map_columns, need
-from config.tables import Table, batches
+from config.tables import Table
 from pitches.history import answers, matches, messages, rows
 from pitches.history.past import BATCH, Past
 from pitches.history.recognising import recognise

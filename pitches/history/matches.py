@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from campaigns.models import Campaign
-from config.tables import batches
+from config.bulk import batches
 from pitches.history.past import BATCH, Past
 from pitches.history.rows import Told
 from pitches.models import Match, Pitch, ReviewTask

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Max
 
 from campaigns.models import Campaign
-from config.tables import batches
+from config.bulk import batches
 from pitches import fingerprints
 from pitches.history.past import BATCH, Past
 from pitches.history.rows import Told

@@ -9,8 +9,9 @@ from django.db import transaction
 from campaigns import intake
 from campaigns.models import Campaign
 from config import tables
+from config.bulk import batches
 from config.imports import Report, bring_in_parts
-from config.tables import Table, UnreadableFile, batches
+from config.tables import Table, UnreadableFile
 from prospects import feeds, leads
 from prospects.importing import feed_files
 from prospects.importing.columns import columns_of

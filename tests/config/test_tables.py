@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from config import tables, text, values
 from config.imports import Field, UnknownColumn, map_columns, parse_choices
-from config.tables import UnreadableFile
+from config.tables import UnreadableFile, sheets
 from config.values import ValueUnclear
 from tests.clock import MONDAY
 
@@ -195,7 +195,7 @@ def test_a_formula_in_a_sheet_is_not_carried_out():
 
 
 def test_a_sheet_that_unfolds_too_far_is_refused(monkeypatch):
-    monkeypatch.setattr(tables, "UNFOLDED_LIMIT", 1_000)
+    monkeypatch.setattr(sheets, "UNFOLDED_LIMIT", 1_000)
     with pytest.raises(UnreadableFile, match="unfolds to"):
         read(sheet(["a"], ["x"]), "people.xlsx")
 

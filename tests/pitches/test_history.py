@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from config import tables
 from pitches import history
+from pitches.history import matches
 from pitches.models import Match, Message, Pitch, ReviewTask, Sender
 from pitches.models.sender import SendMode
 from prospects import suppressions
@@ -100,6 +101,26 @@ def test_a_match_that_waits_is_closed_with_its_task(campaign):
     assert (waiting.status, waiting.pitch.is_imported) == ("closed", True)
     assert task.status == ReviewTask.Status.CANCELED
     assert Match.objects.count() == 1
+
+
+@pytest.mark.req("SEC-28")
+def test_what_the_database_refuses_of_one_person_leaves_the_others_alone(campaign, monkeypatch):
+    record = matches.record
+
+    def refusing(past, told, pitches):
+        record(past, told, pitches)
+        if any(each.email.startswith("bad@") for each in told):
+            raise IntegrityError("no such thing\nDETAIL: secret@example.com")
+
+    monkeypatch.setattr(matches, "record", refusing)
+    CandidateFactory(client=campaign.client, reference="c1")
+    bad = row(to="bad@acme.example.com", candidate="c1", say="unsubscribe")
+    report = bring(HEADER + row(candidate="c1") + bad, campaign)
+    assert counts(report) == {"rows": 2, "created": 1, "matches": 1}
+    assert report.problems == [(3, "the database refused it: no such thing")]
+    assert report.notes == ["New senders, paused: ana@example.com."]
+    assert [message.to_address for message in Message.objects.all()] == ["kim@acme.example.com"]
+    assert not Suppression.objects.exists()
 
 
 def test_several_candidates_of_one_mail_are_one_message(campaign):
