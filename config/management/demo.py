@@ -96,7 +96,17 @@ def is_loaded() -> bool:
 
 def known_logins() -> list[Login]:
     """Who can log in, for printing. The password works on this machine only."""
-    return [Login(u["username"], story()["password"], u["role"]) for u in story()["users"]]
+    return [Login(u["username"], story()["password"], _role(u)) for u in story()["users"]]
+
+
+def _role(user: Row) -> str:
+    return user["role"] if user.get("is_staff") else f"{user['role']}; no pages yet, API only"
+
+
+def real_rows() -> bool:
+    """Whether somebody works here already: a row that is not of the demo."""
+    kinds = (Client, Campaign, Candidate, Lead, Organization, Sender)
+    return any(kind._default_manager.filter(is_demo=False).exists() for kind in kinds)
 
 
 def load(*, now: datetime) -> Loaded:

@@ -177,6 +177,39 @@ def test_the_command_prints_the_logins():
 
 
 @pytest.mark.django_db
+def test_who_has_no_pages_yet_is_told_so():
+    out = StringIO()
+    call_command("load_demo", now=SATURDAY.isoformat(), stdout=out)
+    for user in demo.story()["users"]:
+        line = next(
+            s for s in out.getvalue().splitlines() if s.startswith(f"  {user['username']} ")
+        )
+        assert line.endswith("; no pages yet, API only)") is not user.get("is_staff", False)
+
+
+@pytest.mark.django_db
+def test_a_second_time_says_that_the_demo_is_here():
+    demo.load(now=SATURDAY)
+    ClientFactory()
+    out = StringIO()
+    call_command("load_demo", stdout=out)
+    assert out.getvalue().startswith("The demo is here already.\n")
+    assert "ada " in out.getvalue()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("make", [ClientFactory, reachable_lead])
+def test_beside_real_rows_it_comes_only_when_asked(make):
+    make()
+    with pytest.raises(CommandError, match="--beside-real-rows"):
+        call_command("load_demo", now=SATURDAY.isoformat())
+    call_command("load_demo", if_new=True, now=SATURDAY.isoformat())
+    assert not demo.is_loaded()
+    call_command("load_demo", beside_real_rows=True, now=SATURDAY.isoformat())
+    assert demo.is_loaded()
+
+
+@pytest.mark.django_db
 def test_if_new_leaves_a_desk_with_a_client_alone():
     ClientFactory()
     call_command("load_demo", if_new=True)
