@@ -7,6 +7,7 @@ with ``fields`` only where a field is to blame.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -212,6 +213,26 @@ def describe_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"]["4XX"] = answer
     return result
+
+
+def without_ids(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Leave out the ids of requirements in our docstrings: users do not know them."""
+    for component in result["components"].get("schemas", {}).values():
+        _strip_ids(component)
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            _strip_ids(operation)
+    return result
+
+
+def _strip_ids(described: dict[str, Any]) -> None:
+    for name in ("summary", "description"):
+        if name in described:
+            described[name] = IDS.sub("", described[name])
+
+
+# " (S003-055, S003-056)", " (S000-067..069)", " (S000-047, SEC-6)"
+IDS = re.compile(r"\s\([A-Z]+\d*-\d+(?:(?:, | to |\.\.)[A-Z\d-]+)*\)")
 
 
 def describe_times(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -110,3 +110,10 @@ def test_every_setting_that_is_shown_is_one(name):
 def test_no_document_speaks_of_where_it_was_written():
     for name, text in TEXTS.items():
         assert not re.search(r"/work/|/tmp/|/root/", text), name
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_document_names_the_id_of_a_requirement(name):
+    """docs/promises.toml has them; whoever reads how to use the desk does not know them."""
+    if name != "CONTRIBUTING.md":
+        assert not re.search(r"\bS\d{3}-\d{3}\b", TEXTS[name])

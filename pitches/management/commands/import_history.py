@@ -17,7 +17,12 @@ class Command(ImportCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--campaign", required=True, metavar="SLUG")
+        parser.add_argument(
+            "--campaign",
+            required=True,
+            metavar="SLUG",
+            help="the campaign for which it was written; import its candidates before",
+        )
 
     def bring(
         self, options: dict[str, Any], chosen: dict[str, str], *, now: datetime

@@ -13,7 +13,10 @@ from prospects.models import Lead
 
 
 class Command(ImportCommand):
-    help = "Import leads: new ones are made, known ones brought up to date, none made twice."
+    help = (
+        "Import leads: new ones are made, known ones brought up to date, none made twice. For "
+        "podcasts FILE may also be a show's RSS feed that was saved, or a folder of such feeds."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
