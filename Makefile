@@ -38,8 +38,8 @@ ifneq ($(DEMO),0)
 endif
 	@exec $(MANAGE) up $(BIND)
 
-stop: .venv/.runtime .env  ## Stop the embedded database (Ctrl-C stops web and workers)
-	@$(MANAGE) db stop
+stop: .venv/.runtime .env  ## Stop web, workers and the embedded database
+	@$(MANAGE) down
 
 test: lint .tools/browser  ## Run every check and every test
 	@$(PY) -m pytest -n $(WORKERS)

@@ -111,6 +111,12 @@ def sending(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
             hint="Set SEND_ALLOWLIST to addresses or domains.",
             id="config.W031",
         )
+    if settings.SEND_MODE != "capture" and not settings.BRAND_NAME_IS_SET:
+        yield Warning(
+            f"BRAND_NAME is not set: mail to real people is signed {settings.BRAND_NAME}.",
+            hint="Set BRAND_NAME to the name your recipients know.",
+            id="config.W034",
+        )
     if settings.SEND_MODE == "live" and not settings.POSTAL_ADDRESS:
         yield Warning(
             "Mail goes out without a postal address, which the law of most countries demands.",

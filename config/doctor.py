@@ -111,6 +111,9 @@ def workers() -> Iterator[Finding]:
 @examiner
 def keyless() -> Iterator[Finding]:
     """What an unset setting switches off."""
+    if not settings.BRAND_NAME_IS_SET:
+        about = f"BRAND_NAME is not set: mail signs as {settings.BRAND_NAME}"
+        yield Finding("BRAND_NAME", "off", f"{about}.")
     for name, use in (
         ("POSTAL_ADDRESS", "Messages carry no postal address."),
         ("BRAND_WEBSITE", "Public pages link to no website."),

@@ -1,10 +1,14 @@
-"""Child processes that end with their parent, however the parent ends."""
+"""Child processes that end with their parent, and where a parent is found from outside."""
 
 import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
 
 # Reads from a pipe whose other end only the parent holds: it ends when the parent does.
 GUARD = """
@@ -62,6 +66,41 @@ class Stop:
 
     def __bool__(self) -> bool:
         return self._asked
+
+
+class PidFile:
+    """Where a running `manage.py <command>` writes its process id, for others to find it."""
+
+    def __init__(self, path: Path, *, manage: Path, command: str) -> None:
+        self.path = path
+        self.manage = manage
+        self.command = command
+
+    def running(self) -> psutil.Process | None:
+        """Who runs the command. A stale id, or one another program has by now, is nobody."""
+        try:
+            process = psutil.Process(int(self.path.read_text()))
+            words, folder = process.cmdline(), Path(process.cwd())
+        except (OSError, ValueError, OverflowError, psutil.Error):
+            return None
+        for script, command in pairwise(words):
+            with suppress(OSError):
+                if command == self.command and (folder / script).samefile(self.manage):
+                    return process
+        return None
+
+    def write(self) -> None:
+        """Name this process. Whoever reads meanwhile finds the whole id or the old one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        new.write_text(f"{os.getpid()}\n")
+        new.replace(self.path)
+
+    def remove(self) -> None:
+        """Take the file away, unless it names somebody else by now."""
+        with suppress(FileNotFoundError):
+            if self.path.read_text().strip() == str(os.getpid()):
+                self.path.unlink()
 
 
 def end_all(children: Sequence[Child], wait: Callable[[Child], None]) -> None:

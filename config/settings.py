@@ -227,7 +227,8 @@ SEND_ALLOWLIST = env.list("SEND_ALLOWLIST", default=[])
 EMAIL_CONNECT_TIMEOUT = env.int("EMAIL_CONNECT_TIMEOUT", default=30)
 EMAIL_COMMAND_TIMEOUT = env.int("EMAIL_COMMAND_TIMEOUT", default=60)
 EMAIL_DATA_TIMEOUT = env.int("EMAIL_DATA_TIMEOUT", default=600)
-BRAND_NAME = env("BRAND_NAME", default="Overture")
+BRAND_NAME = env("BRAND_NAME", default="Overture") or "Overture"
+BRAND_NAME_IS_SET = bool(env("BRAND_NAME", default=""))
 BRAND_WEBSITE = env("BRAND_WEBSITE", default="")
 POSTAL_ADDRESS = env("POSTAL_ADDRESS", default="")
 

@@ -66,6 +66,11 @@ def test_debug_stays_on_this_machine(settings, debug, host, ids):
         ({"SEND_MODE": "lvie"}, {"config.E030"}),
         ({"SEND_MODE": "allowlist"}, {"config.W031"}),
         ({"SEND_MODE": "live"}, {"config.W032", "config.W033"}),
+        ({"BRAND_NAME_IS_SET": False}, set()),
+        (
+            {"SEND_MODE": "allowlist", "SEND_ALLOWLIST": ["a.org"], "BRAND_NAME_IS_SET": False},
+            {"config.W034"},
+        ),
         (
             {"SEND_MODE": "live", "POSTAL_ADDRESS": "1 Road", "PUBLIC_HOST": "example.com"},
             set(),
@@ -73,7 +78,7 @@ def test_debug_stays_on_this_machine(settings, debug, host, ids):
     ],
 )
 def test_mail_leaves_by_a_complete_decision(settings, changed, ids):
-    assert found(checks.sending, settings, **changed) == ids
+    assert found(checks.sending, settings, **{"BRAND_NAME_IS_SET": True} | changed) == ids
 
 
 def test_connections_are_not_pooled(settings, monkeypatch):

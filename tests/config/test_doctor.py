@@ -69,6 +69,13 @@ def test_an_app_adds_its_own_lines(monkeypatch):
     assert states()["mailboxes"] == "off"
 
 
+@pytest.mark.parametrize("is_set", [True, False])
+def test_a_desk_without_a_name_is_told_how_its_mail_signs(settings, is_set):
+    settings.BRAND_NAME_IS_SET = is_set
+    told = [f.about for f in doctor.examine() if f.name == "BRAND_NAME"]
+    assert told == ([] if is_set else ["BRAND_NAME is not set: mail signs as Overture."])
+
+
 def test_healthz_tells_the_silence_of_the_workers(client):
     assert client.get("/healthz").json()["worker_silent_seconds"] is None
     beats.beat("idle")

@@ -1,16 +1,20 @@
 """Web and workers start together, end together, and come back when they hang."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -19,8 +23,11 @@ from django_q.models import OrmQ
 from django_q.tasks import async_task
 
 from config import watchdog
+from config.management.commands import down, up
 from config.management.commands.up import parse
 from config.models import Beat
+from config.postgres.server import DB_NAME, DB_USER, Server
+from config.processes import PidFile
 from tests.config.environment import BASE_DIR, outside
 
 pytestmark = pytest.mark.fault
@@ -38,17 +45,12 @@ def wait_until(condition: Callable[[], object], seconds: float = 30) -> bool:
 
 
 @pytest.fixture
-def start(transactional_db, tmp_path):
-    """Start a program of ours on the database of this test; it is gone afterwards."""
-    where = connection.settings_dict
-    url = f"postgres://{where['USER']}@/{where['NAME']}?host={where['HOST']}"
-    environment = outside(
-        DATABASE_URL=url if "DATA_DIR" in where else os.environ["DATABASE_URL"],
-        STATE_DIR=str(tmp_path),
-    )
+def launch(tmp_path):
+    """Start a program of ours on a chosen database; it is gone afterwards."""
     started = []
 
-    def run(*command: str) -> psutil.Process:
+    def run(*command: str, **chosen: str) -> psutil.Process:
+        environment = outside(STATE_DIR=str(tmp_path), **chosen)
         process = subprocess.Popen(
             [*MANAGE, *command], cwd=BASE_DIR, env=environment, start_new_session=True
         )
@@ -62,6 +64,31 @@ def start(transactional_db, tmp_path):
         for member in family:
             member.kill()
         process.wait()
+
+
+@pytest.fixture
+def start(transactional_db, launch):
+    """Start a program of ours on the database of this test."""
+    where = connection.settings_dict
+    url = f"postgres://{where['USER']}@/{where['NAME']}?host={where['HOST']}"
+    url = url if "DATA_DIR" in where else os.environ["DATABASE_URL"]
+    return lambda *command: launch(*command, DATABASE_URL=url)
+
+
+@pytest.fixture
+def server():
+    """A small embedded server of this test's own, running."""
+    place = Path(tempfile.mkdtemp(prefix="overture-test-"))
+    place.chmod(0o755)  # the server's account has to pass, which pytest's own folder forbids
+    made = Server(place / "pgdata", ["fsync=off", "shared_buffers=1MB"])
+    made.ensure_running()
+    yield made
+    made.stop()
+    shutil.rmtree(place)
+
+
+def connect(server: Server) -> psycopg.Connection:
+    return psycopg.connect(host=str(server.socket_dir), user=DB_USER, dbname=DB_NAME)
 
 
 def relatives(pid: int) -> list[psutil.Process]:
@@ -148,9 +175,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def test_web_and_workers_start_and_end_together(start):
+def test_web_and_workers_start_and_end_together(start, tmp_path, settings):
     port = free_port()
-    up = start("up", f"127.0.0.1:{port}")
+    parent = start("up", f"127.0.0.1:{port}")
 
     def answers() -> bool:
         try:
@@ -160,11 +187,71 @@ def test_web_and_workers_start_and_end_together(start):
             return False
 
     assert wait_until(answers)
-    assert wait_until(lambda: any("qcluster" in p.cmdline() for p in relatives(up.pid)))
-    family = relatives(up.pid)
-    up.send_signal(signal.SIGINT)
-    assert up.wait(timeout=60) == 0
+    assert wait_until(lambda: any("qcluster" in p.cmdline() for p in relatives(parent.pid)))
+    settings.STATE_DIR = tmp_path
+    with pytest.raises(CommandError, match=f"runs already .process {parent.pid}."):
+        call_command("up", f"127.0.0.1:{free_port()}")
+    family = relatives(parent.pid)
+    parent.send_signal(signal.SIGINT)
+    assert parent.wait(timeout=60) == 0
     assert all(is_gone(p) for p in family)
+    assert not (tmp_path / "up.pid").exists()
+
+
+def test_down_ends_everything_and_may_be_asked_again(
+    launch, server, tmp_path, settings, monkeypatch, capsys
+):
+    settings.STATE_DIR = tmp_path
+    monkeypatch.setattr(down, "embedded", lambda: server)
+    parent = launch("up", f"127.0.0.1:{free_port()}", EMBEDDED_PG_DIR=str(server.data))
+    assert wait_until((tmp_path / "up.pid").exists)
+    call_command("down")
+    assert is_gone(parent)
+    assert server.pid() is None
+    told = capsys.readouterr().out
+    assert "Web and workers have ended." in told
+    assert "The database is stopped." in told
+    call_command("down")
+    assert capsys.readouterr().out == "Nothing was running.\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_embedded_database_ends_with_web_and_workers(launch, server, tmp_path, number):
+    parent = launch("up", f"127.0.0.1:{free_port()}", EMBEDDED_PG_DIR=str(server.data))
+    assert wait_until((tmp_path / "up.pid").exists)
+    parent.send_signal(number)
+    assert parent.wait(timeout=60) == 0
+    assert server.pid() is None
+
+
+def test_a_database_that_others_use_goes_on(server, monkeypatch):
+    monkeypatch.setattr(up, "LINGER_SECONDS", 0)
+    with connect(server) as other:
+        assert "goes on" in up.stop_unless_used(server)
+        assert other.execute("SELECT 42").fetchone() == (42,)
+    monkeypatch.undo()
+    assert up.stop_unless_used(server) == ""
+    assert server.pid() is None
+    assert up.stop_unless_used(server) == ""
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "-7", "9" * 30, str(os.getpid())])
+def test_the_id_of_nobody_or_of_another_program_is_not_taken_for_ours(tmp_path, text):
+    file = PidFile(tmp_path / "up.pid", manage=up.MANAGE, command="up")
+    assert file.running() is None
+    file.path.write_text(text)
+    assert file.running() is None
+
+
+def test_only_its_own_id_is_taken_away(tmp_path):
+    file = PidFile(tmp_path / "state" / "up.pid", manage=up.MANAGE, command="up")
+    file.write()
+    assert file.path.read_text().strip() == str(os.getpid())
+    file.remove()
+    assert not file.path.exists()
+    file.path.write_text("1")
+    file.remove()
+    assert file.path.exists()
 
 
 def test_a_busy_port_gets_a_sentence():

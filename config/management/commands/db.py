@@ -7,6 +7,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from config.postgres.server import DB_NAME, DB_USER, Server, ServerError
 
 
+def embedded() -> Server | None:
+    """The embedded server of the settings; None if DATABASE_URL names another."""
+    database = settings.DATABASES["default"]
+    if "DATA_DIR" not in database:
+        return None
+    return Server(database["DATA_DIR"], database["SERVER_OPTIONS"])
+
+
 class Command(BaseCommand):
     help = "Start, stop, look at or talk to the embedded PostgreSQL server."
     requires_system_checks = ()
@@ -15,10 +23,9 @@ class Command(BaseCommand):
         parser.add_argument("action", choices=["start", "stop", "status", "psql"])
 
     def handle(self, *args: Any, action: str, **options: Any) -> None:
-        database = settings.DATABASES["default"]
-        if "DATA_DIR" not in database:
+        server = embedded()
+        if server is None:
             raise CommandError("DATABASE_URL is set: the embedded server is not used.")
-        server = Server(database["DATA_DIR"], database["SERVER_OPTIONS"])
         try:
             getattr(self, action)(server)
         except ServerError as e:
