@@ -12,10 +12,12 @@ from django.contrib.postgres.search import SearchQuery, SearchVector
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from unfold import decorators
 from unfold.admin import ModelAdmin, TabularInline
+
+from config import look
 
 ROWS_PER_PAGE = 50
 # Up to here rows are counted; beyond, nobody counts pages and the planner's estimate will do.
@@ -82,6 +84,17 @@ class Page(ModelAdmin):
     warn_unsaved_form = True
     compressed_fields = True
     list_fullwidth = True
+
+    @property
+    def menu_name(self) -> str:
+        """What the sidebar calls this list; empty if it is not there."""
+        return look.MENU_NAMES.get(self.opts.label_lower, "")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        titled = {"title": self.menu_name} if self.menu_name else {}
+        return super().changelist_view(request, {**titled, **(extra_context or {})})
 
 
 def with_words(rows: QuerySet, field: str, term: str) -> QuerySet:

@@ -73,6 +73,7 @@ def entry(title: str, icon: str, model: str, query: str = "", **more: Any) -> di
         "title": title,
         "icon": icon,
         "link": _at(f"admin:{app}_{name}_changelist", query),
+        "model": model,
         "permission": may_view(model),
         "active": _is_here(f"admin:{app}_{name}_changelist"),
         **more,
@@ -212,6 +213,15 @@ SIDEBAR: list[dict[str, Any]] = [
         ],
     },
 ]
+
+
+# What the sidebar calls each list; its page is called the same.
+MENU_NAMES: dict[str, str] = {
+    item["model"]: item["title"]
+    for group in SIDEBAR
+    for item in group["items"]
+    if "model" in item
+}
 
 
 def unfold(brand: str) -> dict[str, Any]:

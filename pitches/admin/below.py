@@ -34,7 +34,11 @@ def figures_of(campaign: Campaign) -> list[Figure]:
     mine = {"campaign__id__exact": campaign.pk}
     matches = _counts(Match.objects.filter(campaign=campaign))
     pitches = _counts(Pitch.objects.filter(campaign=campaign))
-    sent = Message.objects.filter(pitch__campaign=campaign, status=Message.Status.SENT).count()
+    gone = Message.objects.filter(pitch__campaign=campaign, status=Message.Status.SENT)
+    sent = gone.aggregate(
+        ours=Count("pk", filter=Q(pitch__is_imported=False)),
+        imported=Count("pk", filter=Q(pitch__is_imported=True)),
+    )
     tasks = ReviewTask.objects.filter(campaign=campaign, status=ReviewTask.Status.OPEN).count()
     by_pitch = {"pitch__campaign__id__exact": campaign.pk}
     return [
@@ -65,7 +69,18 @@ def figures_of(campaign: Campaign) -> list[Figure]:
                 (Pitch.Status.BOUNCED, "bounced", "bad"),
             )
         ),
-        Figure("messages sent", sent, rows_at(Message, {**by_pitch, "status": "sent"})),
+        *(
+            Figure(
+                f"messages {label}",
+                sent[name],
+                rows_at(
+                    Message,
+                    {**by_pitch, "status": "sent", "pitch__is_imported__exact": imported},
+                ),
+            )
+            for label, name, imported in (("sent", "ours", 0), ("imported", "imported", 1))
+            if name == "ours" or sent[name]
+        ),
     ]
 
 

@@ -13,10 +13,14 @@ from django.urls import reverse
 
 from config.cards import rows_at
 from pitches.admin.story import held_because
+from pitches.decisions import Reason
 from pitches.models import IncomingMessage, Message, Sender
 
 VIEW = "pitches.view_message"
 MOST_ROWS = 20
+# What the work itself ends: an earlier step is sent, a decision that is in the queue is taken,
+# another worker comes back.
+ENDS_BY_ITSELF = (Reason.NOT_DUE, Reason.NOT_APPROVED, Reason.LEASE_LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +131,14 @@ def _failed() -> Group:
 
 
 def _stuck() -> Group:
-    lookups = {
-        "status": Message.Status.APPROVED,
-        "hold_until__isnull": True,
-        "hold_reason__gt": "",
-    }
-    found = Message.objects.filter(**lookups)
+    lookups = {"status": Message.Status.APPROVED, "hold_until__isnull": True}
+    found = Message.objects.filter(**lookups).exclude(hold_reason__in=("", *ENDS_BY_ITSELF))
+    reasons = found.order_by("hold_reason").values_list("hold_reason", flat=True).distinct()
     return Group(
         "Held with no end in sight",
-        "Approved, and no time by itself will let them go.",
+        "Approved, and no time by itself will let them go: somebody has to act.",
         found.count(),
-        rows_at(Message, lookups),
+        rows_at(Message, {**lookups, "hold_reason__in": ",".join(reasons)}),
         [_message(row, held_because(row.hold_reason), "Why") for row in _read(found, "pk")],
     )
 

@@ -37,6 +37,7 @@ class MessageAdmin(Ledger):
         "channel",
         ("sender", RelatedDropdownFilter),
         ("pitch__campaign", RelatedDropdownFilter),
+        ("pitch__is_imported", admin.BooleanFieldListFilter),
         ("sent_at", RangeDateTimeFilter),
     )
     list_select_related = ("sender", "step")

@@ -7,12 +7,17 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, display, status_of
+from pitches import limits
 from pitches.admin import captured, stops
 from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
+
+# Mailboxes whose limits are told above the list of limits.
+MOST_MAILBOXES = 20
 
 
 class SenderCampaignRows(Rows):
@@ -119,11 +124,28 @@ class SenderCampaignAdmin(Page):
 
 @admin.register(EmailLimit)
 class EmailLimitAdmin(Page):
+    list_before_template = "admin/desk/limits_note.html"
+    when_empty = "No limit of your own. The limits above hold; add one to change them."
     list_display = ("__str__", "scope", "target", "counts", "maximum", "hours")
     list_filter = ("scope", "counts")
     list_select_related = ("organization", "contact", "sender", "campaign")
     search_fields = ("domain__startswith",)
     autocomplete_fields = ("organization", "contact", "sender", "campaign")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With what holds although it is no row: the defaults, and each mailbox's own."""
+        today = timezone.now().date()
+        boxes = Sender.objects.filter(status=Sender.Status.ACTIVE)[:MOST_MAILBOXES]
+        more = {
+            "built_in": [
+                (EmailLimit.Scope(scope).label, maximum, EmailLimit.Counts(counts).label, hours)
+                for scope, (maximum, counts, hours) in limits.DEFAULTS.items()
+            ],
+            "mailboxes": [(box, limits.of_sender(box, on=today)) for box in boxes],
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **more})
 
     @display(description="for")
     def target(self, limit: EmailLimit) -> str:

@@ -123,6 +123,65 @@ def test_what_cannot_help_itself_is_listed_with_its_cause(staff, desk):
     assert change(unknown.pitch) in text
 
 
+def test_what_only_waits_for_its_turn_is_nothing_to_check(staff):
+    for reason in ("not_due", "not_approved", "", "address_invalid", "do_not_contact"):
+        factories.MessageFactory(status="approved", hold_reason=reason)
+    (group,) = staff.get(reverse("admin:pitches_check")).context["groups"]
+    assert [row.detail for row in group.rows] == ["address invalid", "do not contact"]
+    assert staff.get(group.url).context["cl"].result_count == group.count == 2
+
+
+def test_the_messages_a_campaign_sent_are_not_those_it_inherited(staff):
+    ours = factories.MessageFactory(status="sent")
+    pitch = factories.PitchFactory(campaign=ours.pitch.campaign, is_imported=True)
+    factories.MessageFactory.create_batch(1, status="sent", pitch=pitch)
+    factories.MessageFactory(status="sent", pitch=pitch, number=1)
+    figures = staff.get(change(ours.pitch.campaign)).context["figures"]
+    counted = {figure.label: figure for figure in figures}
+    assert counted["messages sent"].count == 1
+    assert counted["messages imported"].count == 2
+    for label in ("messages sent", "messages imported"):
+        shown = staff.get(counted[label].url).context["cl"].result_count
+        assert shown == counted[label].count
+
+
+# Lists
+
+
+def test_a_list_has_the_name_under_which_the_menu_offers_it(staff):
+    for name, address in (
+        ("Mailboxes", "pitches_sender"),
+        ("Never write to", "prospects_suppression"),
+        ("Review", "pitches_reviewtask"),
+        ("Inbox", "pitches_incomingmessage"),
+        ("Limits", "pitches_emaillimit"),
+        ("Follow-up tasks", "pitches_followuptask"),
+    ):
+        page = staff.get(reverse(f"admin:{address}_changelist"), follow=True)
+        assert page.context["title"] == name
+        heading = re.search(r"<h1.*?</h1>", page.content.decode(), re.DOTALL)
+        assert name in heading.group()
+
+
+def test_limits_that_nobody_wrote_down_are_shown_too(staff):
+    factories.SenderFactory(address="sam@example.com", daily_limit=17, hourly_limit=4)
+    text = staff.get(reverse("admin:pitches_emaillimit_changelist")).content.decode()
+    assert "organization: new pitches, at most 1 in 168 hours" in text
+    assert "contact: new pitches, at most 1 in 720 hours" in text
+    assert re.search(r"sam@example\.com.*17 in 24 hours, 4 in one hour", text, re.DOTALL)
+    assert "yielded" not in text
+    assert "The limits above hold; add one" in text
+
+
+def test_an_empty_list_tells_filters_that_hide_from_nothing_there(staff):
+    url = reverse("admin:pitches_sender_changelist")
+    assert "Nothing is here yet" in staff.get(url).content.decode()
+    factories.SenderFactory()
+    text = staff.get(f"{url}?status__exact=paused").content.decode()
+    assert "Nothing fits" in text
+    assert "Show all" in text
+
+
 # Whom we may not write
 
 
