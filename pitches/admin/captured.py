@@ -7,9 +7,8 @@ reads, so what follows is what would follow.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
-from itertools import islice
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from django import forms
 from django.conf import settings
@@ -27,6 +26,7 @@ from pitches.models import Message, Sender
 
 VIEW, ANSWER = "pitches.view_message", "pitches.change_message"
 MOST_SHOWN = 100
+NEVER = datetime.min.replace(tzinfo=UTC)
 ANSWERS = (
     "Yes, this sounds interesting. Can we talk on Thursday?",
     "Could you send me more information, please?",
@@ -56,8 +56,11 @@ class Row:
         return str(self.captured.mail["To"] or "")
 
     @property
-    def date(self) -> str:
-        return str(self.captured.mail["Date"] or "")
+    def at(self) -> datetime | None:
+        """When the mail says that it was written."""
+        header = self.captured.mail["Date"]
+        written: datetime | None = header.datetime if header else None
+        return written.replace(tzinfo=UTC) if written and not written.tzinfo else written
 
 
 def is_capture() -> bool:
@@ -75,17 +78,22 @@ def _check(request: HttpRequest, permission: str = VIEW) -> None:
 def index(request: HttpRequest) -> HttpResponse:
     """Every captured mail, newest first."""
     _check(request)
-    rows = []
-    for sender in Sender.objects.order_by("name"):
-        rows += [(sender, letter) for letter in islice(capture.sent(sender), MOST_SHOWN)]
-    messages_by_id = _messages(letter.message_id for _, letter in rows)
-    shown = [Row(s, letter, messages_by_id.get(letter.message_id)) for s, letter in rows]
-    shown.sort(key=lambda row: row.captured.key, reverse=True)
+    rows = [
+        Row(sender, letter, None)
+        for sender in Sender.objects.order_by("name")
+        for letter in capture.sent(sender)
+    ]
+    rows.sort(key=lambda row: (row.at or NEVER, row.captured.key), reverse=True)
+    newest = rows[:MOST_SHOWN]
+    messages_by_id = _messages(row.captured.message_id for row in newest)
+    shown = [
+        replace(row, message=messages_by_id.get(row.captured.message_id)) for row in newest
+    ]
     context = {
         **admin.site.each_context(request),
         "title": "Captured mail",
-        "rows": shown[:MOST_SHOWN],
-        "total": len(shown),
+        "rows": shown,
+        "total": len(rows),
         "most": MOST_SHOWN,
     }
     return TemplateResponse(request, "admin/desk/captured.html", context)

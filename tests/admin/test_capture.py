@@ -1,12 +1,14 @@
 """Captured mail, the answer in the recipient's place, and what follows from it."""
 
 from datetime import timedelta
+from email.message import EmailMessage
 
 import pytest
 from django.urls import reverse
 
-from pitches.channels import capture
+from pitches.channels import Letter, capture
 from pitches.models import FollowUpTask, IncomingMessage, Message, Sender
+from tests import factories
 from tests.clock import MONDAY
 
 pytestmark = pytest.mark.django_db
@@ -24,6 +26,18 @@ def test_a_captured_mail_is_shown_as_text(staff, desk):
     text = staff.get(page_of(desk.sender)).content.decode()
     assert pitch.address.value in text
     assert "Answer as the recipient" in text
+
+
+def test_the_newest_captured_mail_comes_first_by_its_own_date(staff, desk):
+    other = factories.SenderFactory()
+    for sender, day in ((desk.sender, 5), (other, 7), (desk.sender, 6)):
+        mail = EmailMessage()
+        mail["To"] = f"Paula <day-{day}@example.com>"
+        mail["Date"] = f"{day} Jan 2026 10:00:00 +0000"
+        letter = Letter("", "", "", mail)
+        capture.CaptureChannel(sender).hand_over(letter, now=MONDAY)
+    rows = staff.get(LIST).context["rows"]
+    assert [row.at.day for row in rows] == [7, 6, 5]
 
 
 @pytest.mark.req("F-1")
