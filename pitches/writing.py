@@ -300,10 +300,20 @@ def _final_subject(message: Message, subject: str) -> str:
     if not channels.has_subject(message.channel):
         return ""
     subject = texts.one_line(subject)
-    if _in_thread(message) and texts.looks_like_reply(subject):
+    if _takes_over(message, subject):
         thread = _thread_subject(message)
         return f"Re: {thread}" if thread else subject
     return subject
+
+
+def takes_subject(message: Message, variant: Variant) -> bool:
+    """Whether this draft goes out under the subject of its pitch's first message."""
+    subject = texts.one_line(variant.subject)
+    return channels.has_subject(message.channel) and _takes_over(message, subject)
+
+
+def _takes_over(message: Message, subject: str) -> bool:
+    return _in_thread(message) and texts.looks_like_reply(subject)
 
 
 def signature(message: Message) -> str:

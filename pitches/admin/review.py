@@ -105,7 +105,7 @@ class ReviewTaskAdmin(Ledger):
         """Opened without a question, the queue shows what is open."""
         if request.method == "GET" and not request.GET and self.has_view_permission(request):
             return redirect(f"{request.path}?status__exact=open")
-        return super().changelist_view(request, {**(extra_context or {}), "title": "Review"})
+        return super().changelist_view(request, extra_context)
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(DECIDE)
@@ -186,7 +186,8 @@ class ReviewTaskAdmin(Ledger):
 
     def _page(self, request: HttpRequest, task: ReviewTask, **more: Any) -> HttpResponse:
         now = timezone.now()
-        following = neighbour(task, queue_of(request), forward=True)
+        queue = same_kind(task, request)
+        following = neighbour(task, queue, forward=True)
         last = last_decided(request)
         context = {
             **self.admin_site.each_context(request),
@@ -197,7 +198,7 @@ class ReviewTaskAdmin(Ledger):
             "now": now,
             "may_decide": self.has_decide_permission(request) and task.is_open,
             "following": self._url(request, following),
-            "preceding": self._url(request, neighbour(task, queue_of(request), forward=False)),
+            "preceding": self._url(request, neighbour(task, queue, forward=False)),
             "queue": self._queue(request),
             "left": open_tasks(queue_of(request)).count(),
             "last": last,
@@ -303,13 +304,17 @@ class ReviewTaskAdmin(Ledger):
     # From one to the next
 
     def _following(self, request: HttpRequest, task: ReviewTask) -> ReviewTask | None:
-        return neighbour(task, queue_of(request), forward=True)
+        return neighbour(task, same_kind(task, request), forward=True)
 
     def _go_on(
         self, request: HttpRequest, task: ReviewTask, following: ReviewTask | None
     ) -> HttpResponse:
         if following is None:
-            self.message_user(request, "That was the last one. Well done.", messages.SUCCESS)
+            left = open_tasks(queue_of(request)).exclude(pk=task.pk).count()
+            told = "That was the last one. Well done."
+            if left:
+                told = f"That was the last one of its kind. Others that wait: {left}."
+            self.message_user(request, told, messages.SUCCESS)
             return HttpResponseRedirect(self._queue(request))
         url = self._url(request, following)
         return redirect(f"{url}{'&' if '?' in url else '?'}decided={task.pk}")
@@ -347,6 +352,14 @@ def queue_of(request: HttpRequest) -> dict[str, str]:
     if not kept.get("campaign__id__exact", "0").isdecimal():
         kept.pop("campaign__id__exact")
     return kept
+
+
+def same_kind(task: ReviewTask, request: HttpRequest) -> dict[str, str]:
+    """The queue narrowed to the kind of this task.
+
+    A key that approves must not meet a question of another sort a moment later.
+    """
+    return {**queue_of(request), "kind__exact": task.kind}
 
 
 def open_tasks(filters: dict[str, str]) -> QuerySet[ReviewTask]:

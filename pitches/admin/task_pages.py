@@ -14,8 +14,9 @@ from django.db.models import Prefetch, Q
 
 from campaigns.channels import Problem
 from campaigns.models import BaseFact, CandidateFact
-from pitches import matching, recipients, urgency, writing
+from pitches import matching, pitching, recipients, urgency, writing
 from pitches.admin import past
+from pitches.decisions import Decision, Verdict
 from pitches.models import Match, Message, Pitch, ReviewTask, Variant
 from prospects.models import ContentItem, Fact, Lead
 
@@ -34,6 +35,7 @@ def of_task(task: ReviewTask, *, now: datetime, chosen: Iterable[str] = ()) -> d
         page = of_pitch(task.pitch_id, now=now, message_id=task.message_id)
         for step in page.steps:
             step.choose(set(chosen))
+        page.carry_subject()
         return {"about_pitch": page}
     return {}
 
@@ -56,6 +58,7 @@ class MatchPage:
     parts: list[Part]
     threshold: Decimal
     held_by: list[str]
+    foreseen: Decision | None
     urgency: str
     address: Any
     candidate_facts: list[BaseFact]
@@ -91,6 +94,7 @@ def of_match(pk: int, *, now: datetime) -> MatchPage:
         parts=parts_of(match),
         threshold=matching.threshold(campaign),
         held_by=holds(match, now=now),
+        foreseen=hold_of(match, now=now),
         urgency=urgency.urgency(candidate, today=today).reason if match.urgent else "",
         address=address,
         candidate_facts=list(
@@ -129,6 +133,14 @@ def holds(match: Match, *, now: datetime) -> list[str]:
     return [sentence for reason, sentence in told.filters if reason not in ours]
 
 
+def hold_of(match: Match, *, now: datetime) -> Decision | None:
+    """What would hold the match after its approval; None if nothing would, or it is decided."""
+    if match.status != Match.Status.TO_REVIEW:
+        return None
+    foreseen = pitching.foresee(match, now=now)
+    return foreseen if foreseen.verdict == Verdict.HOLD else None
+
+
 def facts_of_lead(lead: Lead, contact: int | None, *, now: datetime) -> list[BaseFact]:
     """What is known of the lead, its organization and the person, in one query."""
     about = Q(lead=lead)
@@ -156,6 +168,12 @@ class Draft:
     blocks: list[Problem]
     warns: list[Problem]
     is_choice: bool = False
+    follows: bool = False
+
+    @property
+    def thread(self) -> str:
+        """The subject that the answers in its thread take over."""
+        return self.variant.subject
 
 
 @dataclass(slots=True)
@@ -189,6 +207,23 @@ class PitchPage:
     items: list[ContentItem]
     before: list[Pitch]
     seen: str
+
+    def carry_subject(self) -> None:
+        """Give the follow-ups in the thread the subject of the first draft that is chosen.
+
+        As approval will: a choice that is only on the page is in no row yet.
+        """
+        first = next((step for step in self.steps if not step.message.number), None)
+        if first is None or not first.is_open:
+            return
+        if first.choice is None or not first.choice.thread:
+            return
+        for step in self.steps:
+            for draft in step.drafts:
+                if step.is_open and writing.takes_subject(step.message, draft.variant):
+                    draft.follows = True
+                    subject = f"Re: {first.choice.thread}"
+                    draft.words = draft.words._replace(subject=subject)
 
     @property
     def blocked(self) -> bool:

@@ -129,6 +129,9 @@ def test_from_a_match_to_the_answer(page, live_server, small_desk, complaints, t
     page.click("text=Read the drafts")
     page.click("text=Finance Intern")
     page.keyboard.press("2")
+    chosen = page.locator("input[data-leads]:checked").get_attribute("data-subject")
+    heads = page.locator("[data-subject-of]").all_text_contents()
+    assert heads[:2] == [chosen, f"Re: {chosen}"]
     shoot(page, tmp_path, "pitch")
     page.locator(".variant:has(input:checked) >> text=Edit").first.click()
     edited = page.locator(".variant:has(input:checked) textarea").first

@@ -150,6 +150,35 @@ def test_the_last_decision_leads_back_to_the_list(staff, match_task):
     assert staff.post(page_of(match_task), {"do": "approve"}).url.startswith(LIST)
 
 
+def test_the_next_decision_is_of_the_same_kind_and_the_last_leads_to_none(staff, match_task):
+    later = factories.ReviewTaskFactory(of_match=True)
+    other = factories.ReviewTaskFactory()
+    ReviewTask.objects.filter(pk=other.pk).update(risk=match_task.risk + 5)
+    response = staff.post(page_of(match_task), {"do": "approve"})
+    assert response.url.startswith(page_of(later))
+    response = staff.post(page_of(later), {"do": "approve"}, follow=True)
+    assert response.redirect_chain[0][0].startswith(LIST)
+    assert "the last one of its kind. Others that wait: 1." in response.content.decode()
+
+
+def test_a_match_that_would_be_held_says_so_before_it_is_approved(staff, desk):
+    good, lonely = desk.lead(name="Reached"), factories.LeadFactory(name="Lonely")
+    for lead, held in ((good, False), (lonely, True)):
+        task = factories.ReviewTaskFactory(
+            of_match=True,
+            match__campaign=desk.campaign,
+            match__candidate=desk.candidate(),
+            match__lead=lead,
+        )
+        response = staff.get(page_of(task))
+        assert bool(response.context["about_match"].foreseen) is held
+        assert ("If you approve this, it will be held" in response.content.decode()) is held
+    sentence = response.context["about_match"].foreseen.sentence
+    assert sentence in response.content.decode()
+    Match.objects.filter(pk=task.match_id).update(status="declined")
+    assert staff.get(page_of(task)).context["about_match"].foreseen is None
+
+
 def test_a_rejection_without_a_reason_asks_for_one(staff, match_task):
     response = staff.post(page_of(match_task), {"do": "reject", "reason": ""})
     assert "Say why" in response.content.decode()
@@ -216,6 +245,22 @@ def test_the_chosen_draft_is_what_is_approved(staff, pitch_task):
     assert "friendly text 0" in first.body
     assert "professional text 1" in follow_up.body
     assert Pitch.objects.get(pk=pitch_task.pitch_id).status == "approved"
+
+
+def test_a_follow_up_is_headed_by_the_subject_under_which_it_will_leave(staff, pitch_task):
+    first, follow_up = pitch_task.pitch.messages.order_by("number")
+    friendly = first.variants.get(number=2)
+    first.variants.filter(pk=friendly.pk).update(subject="Hello from the harbour")
+    follow_up.variants.update(subject="Re: A candidate for you")
+    url = f"{page_of(pitch_task)}?draft={friendly.pk}"
+    text = staff.get(url).content.decode()
+    line = "Re: Hello from the harbour"
+    assert f'data-subject-of="variant-{follow_up.pk}">{line}<' in text
+    assert text.count(f'data-subject="{line}" data-follows') == 2
+    chosen = {f"variant-{first.pk}": friendly.pk}
+    staff.post(url, {"do": "approve", "seen": seen(staff, pitch_task), **chosen})
+    follow_up.refresh_from_db()
+    assert follow_up.subject == line
 
 
 def test_words_that_changed_after_they_were_opened_are_not_approved(staff, pitch_task):

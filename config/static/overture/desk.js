@@ -175,6 +175,31 @@
     });
   });
 
+  // A step is headed by the subject of its chosen draft, and an answer in the thread goes out
+  // under the subject of the first message that is chosen: what is read is what is sent.
+  function subjects() {
+    var lead = document.querySelector("input[data-leads]:checked");
+    document.querySelectorAll("input[data-follows]").forEach(function (radio) {
+      if (!lead || !lead.dataset.thread) return;
+      radio.dataset.subject = "Re: " + lead.dataset.thread;
+      write(radio.closest(".variant").querySelector("[data-line]"), radio.dataset.subject);
+    });
+    document.querySelectorAll("[data-subject-of]").forEach(function (head) {
+      var chosen = document.querySelector("input[name='" + head.dataset.subjectOf + "']:checked");
+      if (chosen) write(head, chosen.dataset.subject);
+    });
+  }
+
+  function write(part, words) {
+    if (part && part.textContent !== words) part.textContent = words;
+  }
+
+  document.addEventListener("change", function (event) {
+    if (event.target.closest("input[data-tone]")) subjects();
+  });
+  // A browser may remember a choice over a reload.
+  window.addEventListener("pageshow", subjects);
+
   // Choose all rows of a list at once, and show how many are chosen.
   document.addEventListener("change", function (event) {
     var all = event.target.closest("[data-all]");
