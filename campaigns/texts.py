@@ -12,6 +12,7 @@ from liquid.exceptions import LiquidError
 
 from campaigns import channels
 from campaigns.channels import Problem
+from config.text import clean_line
 
 LONGEST_TEMPLATE = 10_000
 LONGEST_OUTPUT = 20_000
@@ -184,9 +185,10 @@ def problems(
     ``in_thread``: the message answers an earlier one, so "Re:" is the truth (LAW-24).
     """
     found: list[Problem] = []
-    if not body.strip():
+    # zero-width characters are no text
+    if not clean_line(body):
         found.append(Problem(code="empty", detail="The message has no text."))
-    if channels.needs_subject(channel) and not subject.strip():
+    if channels.needs_subject(channel) and not clean_line(subject):
         found.append(Problem(code="subject_missing", detail="The message has no subject."))
     used = f"{subject}\n{body}" if channels.has_subject(channel) else body
     found += [

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from django.contrib.auth import logout
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect
 from django.urls import reverse
 
@@ -28,6 +28,20 @@ def content_security_policy(get_response: Answer) -> Answer:
         policy = ADMIN_POLICY if request.path.startswith(reverse("admin:index")) else POLICY
         response.headers.setdefault("Content-Security-Policy", policy)
         return response
+
+    return answer
+
+
+def no_nul(get_response: Answer) -> Answer:
+    """PostgreSQL stores no NUL and nobody types one: what carries it is answered here."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        told = f"{request.path}?{request.META.get('QUERY_STRING', '')}"
+        if "\0" in told or "%00" in told:
+            return HttpResponseBadRequest(
+                "The address holds a character that no text can hold."
+            )
+        return get_response(request)
 
     return answer
 

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 
 from mailparser_reply import EmailReplyParser
 
-from config.text import clean_text
+from config.text import clean_line, clean_text
 from pitches.models import IncomingMessage
 
 RULES = "rules 1"
@@ -23,6 +23,8 @@ RULES = "rules 1"
 MOST_CHARACTERS = 4_000
 # Larger mail is stored by its head; an answer fits ten times over.
 MOST_BYTES = 2_000_000
+MOST_HEADER = 20_000
+MOST_REFERENCES = 100
 
 
 def parse(raw: bytes) -> EmailMessage:
@@ -217,27 +219,32 @@ def written_by(mail: EmailMessage) -> tuple[str, str]:
         (sender, *_) = mail["From"].addresses
     except (AttributeError, TypeError, ValueError, IndexError):
         return "", ""
-    return sender.display_name, sender.addr_spec.lower()
+    return clean_line(sender.display_name), clean_line(sender.addr_spec, 320).lower()
 
 
 def header(mail: EmailMessage, name: str) -> str:
-    return str(mail.get(name) or "")
+    """A header as one clean line; empty where the package cannot read it."""
+    try:
+        return clean_line(mail.get(name) or "", MOST_HEADER)
+    except (ValueError, LookupError, AttributeError, TypeError):
+        return ""
 
 
 def received_at(mail: EmailMessage, *, now: datetime) -> datetime:
     """When they wrote it; never in our future, and now where the header lies or is missing."""
     try:
         written = parsedate_to_datetime(header(mail, "Date"))
-    except (ValueError, TypeError):
+        if written.tzinfo is None:
+            written = written.replace(tzinfo=UTC)
+        return min(written.astimezone(UTC), now)
+    except (ValueError, TypeError, OverflowError):
         return now
-    if written.tzinfo is None:
-        written = written.replace(tzinfo=UTC)
-    return min(written, now)
 
 
 def references(mail: EmailMessage) -> list[str]:
-    """Every Message-ID this one points to, in any of the three headers."""
+    """The Message-IDs this one points to, in any of the three headers; the first hundred."""
     named = " ".join(
         header(mail, name) for name in ("In-Reply-To", "References", "X-Overture-Id")
     )
-    return re.findall(r"[^\s<>]+@[^\s<>]+", named)
+    ids = (word.strip("<>,;") for word in named.replace("><", "> <").split())
+    return list(dict.fromkeys(name for name in ids if "@" in name))[:MOST_REFERENCES]

@@ -7,13 +7,15 @@ pitch is kept and shown.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.db import transaction
+from django.db import DataError, transaction
+from django.db.models import Case, F, When
 
 from config.text import clean_line, clean_text
 from pitches import classification, situations, stopping
@@ -21,12 +23,9 @@ from pitches.channels import capture
 from pitches.models import IncomingMessage, Message, Pitch, Sender, SendMode
 from pitches.signals import reply_received
 from prospects.addresses import AddressError, canonical_email
+from prospects.models import ContactAddress
 
-RULES = "rules 1"
-# The reply parser is slower than linear on hostile text; nobody's answer is longer than this.
-MOST_CHARACTERS = 4_000
-# Larger mail is stored by its head and marked; an answer fits ten times over.
-MOST_BYTES = 2_000_000
+log = logging.getLogger(__name__)
 
 
 class InboxUnavailable(Exception):
@@ -61,7 +60,10 @@ def read(sender: Sender, *, now: datetime) -> Read:
 def _arrived(sender: Sender) -> Iterable[tuple[int, bytes]]:
     if situations.mode() == SendMode.CAPTURE:
         mark = Sender.objects.values_list("inbox_mark", flat=True).get(pk=sender.pk)
-        return [(letter.uid, letter.raw) for letter in capture.arrived(sender, after=mark)]
+        try:
+            return [(letter.uid, letter.raw) for letter in capture.arrived(sender, after=mark)]
+        except OSError as e:
+            raise InboxUnavailable(f"the captured mail cannot be read: {e.strerror}") from e
     cause = "reading a mailbox over IMAP is not part of this version"
     Sender.objects.filter(pk=sender.pk).update(inbox_error=cause)
     raise InboxUnavailable(cause)
@@ -83,17 +85,44 @@ def _take_in(sender: Sender, uid: int, raw: bytes, result: Read, *, now: datetim
 def store(sender: Sender, uid: int, raw: bytes, *, now: datetime) -> IncomingMessage | None:
     """Keep the message as it came, with its classification.
 
-    None if these bytes are known already.
+    None if these bytes are known already. One that cannot be understood is kept too, unmatched
+    and for a person to read: it must not keep what lies behind it from being read.
     """
     sha256 = hashlib.sha256(raw).hexdigest()
     if IncomingMessage.objects.filter(sender=sender, raw_sha256=sha256).exists():
         return None
+    try:
+        with transaction.atomic():
+            return _store_understood(sender, uid, raw, sha256, now=now)
+    except (DataError, ValueError, LookupError, OverflowError, TypeError, AttributeError):
+        log.exception("a mail to sender %s could not be understood", sender.pk)
+        return IncomingMessage.objects.create(
+            sender=sender,
+            source=_source(),
+            uid=uid,
+            uid_validity=sender.inbox_uid_validity or 1,
+            raw=raw[: classification.MOST_BYTES],
+            raw_sha256=sha256,
+            subject="(a mail that could not be understood)",
+            kind=IncomingMessage.Kind.HUMAN_REPLY,
+            classified_by="not understood",
+            received_at=now,
+        )
+
+
+def _source() -> str:
+    return "capture" if situations.mode() == SendMode.CAPTURE else "imap"
+
+
+def _store_understood(
+    sender: Sender, uid: int, raw: bytes, sha256: str, *, now: datetime
+) -> IncomingMessage:
     mail = classification.parse(raw)
     found = classification.classify(mail, own={sender.address.lower()})
     match = _join(mail, sender)
     return IncomingMessage.objects.create(
         sender=sender,
-        source="capture" if situations.mode() == SendMode.CAPTURE else "imap",
+        source=_source(),
         uid=uid,
         uid_validity=sender.inbox_uid_validity or 1,
         raw=raw[: classification.MOST_BYTES],
@@ -128,8 +157,12 @@ class Joined:
 
 
 def _join(mail: EmailMessage, sender: Sender) -> Joined:
-    """The pitch it belongs to: by the ids it answers, else by its writer's address."""
-    gone_out = Message.objects.filter(sender=sender, status__in=Message.COUNTED).select_related(
+    """The pitch it belongs to: by the ids it answers, else by its writer.
+
+    An answer may lie in another of our mailboxes, and may come from another address of the
+    same person; what this mailbox wrote comes first.
+    """
+    gone_out = Message.objects.filter(status__in=Message.COUNTED).select_related(
         "pitch__address__contact", "pitch__campaign__client"
     )
     ids = classification.references(mail)
@@ -140,7 +173,12 @@ def _join(mail: EmailMessage, sender: Sender) -> Joined:
         canonical = canonical_email(address)
     except AddressError:
         return Joined()
-    latest = gone_out.filter(pitch__address__canonical=canonical).order_by("-sent_at").first()
+    to_person = gone_out.filter(
+        pitch__address__contact__addresses__kind=ContactAddress.Kind.EMAIL,
+        pitch__address__contact__addresses__canonical=canonical,
+    )
+    here_first = Case(When(sender=sender, then=0), default=1)
+    latest = to_person.order_by(here_first, F("sent_at").desc(nulls_last=True)).first()
     return Joined(latest.pitch, latest, "address") if latest else Joined()
 
 
@@ -166,10 +204,9 @@ def _answered(incoming: IncomingMessage, pitch: Pitch, *, now: datetime) -> None
     stopping.person_answered(pitch, reason=f"answered on {incoming.received_at:%Y-%m-%d}")
     Pitch.objects.filter(pk=pitch.pk).update(outcome=incoming.intent or Pitch.Outcome.OTHER)
     # An answer that comes after the last step still is one.
-    late = (Pitch.Status.COMPLETED, Pitch.Status.MOVED)
-    Pitch.objects.filter(pk=pitch.pk, status__in=late).update(
-        status=Pitch.Status.REPLIED, replied_at=incoming.received_at
-    )
+    late = (Pitch.Status.COMPLETED, Pitch.Status.MOVED, Pitch.Status.STOPPED)
+    sent = Pitch.objects.filter(pk=pitch.pk, status__in=late, first_sent_at__isnull=False)
+    sent.update(status=Pitch.Status.REPLIED, replied_at=incoming.received_at)
     if incoming.answers_id:
         Message.objects.filter(pk=incoming.answers_id, replied_at__isnull=True).update(
             replied_at=incoming.received_at

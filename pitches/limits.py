@@ -133,7 +133,11 @@ class Limits:
 
 def _target(row: EmailLimit) -> Hashable:
     return (
-        row.organization_id or row.contact_id or row.sender_id or row.campaign_id or row.domain
+        row.organization_id
+        or row.contact_id
+        or row.sender_id
+        or row.campaign_id
+        or row.domain.lower()
     )
 
 

@@ -227,17 +227,21 @@ class _Desk:
 
         Count them already.
         """
-        organizations = {
-            group.lead.organization_id for group in groups if group.lead.organization_id
-        }
+        organizations = {group.lead.organization_id for group in groups}
+        organizations |= {each.contact.organization_id for each in self.addresses.values()}
+        organizations -= {None}
         contacts = {address.contact_id for address in self.addresses.values()}
         waiting = Pitch.objects.open().filter(first_sent_at__isnull=True)
         rows = waiting.filter(
-            Q(lead__organization__in=organizations) | Q(address__contact__in=contacts)
+            Q(lead__organization__in=organizations)
+            | Q(address__contact__organization__in=organizations)
+            | Q(address__contact__in=contacts)
         )
         scope, initial = EmailLimit.Scope, EmailLimit.Counts.INITIAL.value
-        for organization, contact in rows.values_list("lead__organization", "address__contact"):
-            self.around.ledger.add((scope.ORGANIZATION.value, organization, initial), self.now)
+        paths = ("lead__organization", "address__contact__organization", "address__contact")
+        for of_lead, of_person, contact in rows.values_list(*paths):
+            for each in {of_lead, of_person} - {None}:
+                self.around.ledger.add((scope.ORGANIZATION.value, each, initial), self.now)
             self.around.ledger.add((scope.CONTACT.value, contact, initial), self.now)
 
     def _target(self, group: Group, matches: list[Approved]) -> Target:

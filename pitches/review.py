@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from django.db.models import Q, QuerySet
 from campaigns.models import Campaign
 from config.db import WrongStatus
 from pitches import fingerprints, situations, stopping, writing
-from pitches.models import Match, Message, Pitch, ReviewTask, Variant
+from pitches.models import FollowUpTask, Match, Message, Pitch, ReviewTask, Variant
 
 
 class NotApprovable(Exception):
@@ -23,6 +24,15 @@ class NotApprovable(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("; ".join(problems))
+
+
+class ChangedMeanwhile(WrongStatus):
+    """Somebody changed the words after they were read: read them again."""
+
+    def __init__(self, task: ReviewTask) -> None:
+        super().__init__(task, "approved", "changed")
+        told = "The words changed after you opened them. Read them again before deciding."
+        self.args = (told,)
 
 
 class NoReason(ValueError):
@@ -47,8 +57,12 @@ def approve(
     variants: Mapping[int, int] | None = None,
     reason: str = "",
     seconds: int | None = None,
+    seen: str | None = None,
 ) -> ReviewTask:
     """Say yes to a match or to the words of a pitch.
+
+    ``seen`` is what ``shown`` answered when the words were read; if they changed since, this
+    raises ChangedMeanwhile instead of approving what nobody read (REL-27).
 
     ``variants`` chooses a variant (by id) per message (by id); the first one without a problem
     is taken where nothing is chosen. Raises WrongStatus if it was decided before, NotApprovable
@@ -61,6 +75,9 @@ def approve(
                 task, Match.Decision.APPROVED, by=by, now=now, reason=reason, seconds=seconds
             )
         if task.kind == ReviewTask.Kind.MESSAGE:
+            _lock_pitch(task.pitch_id)
+            if seen is not None and seen != shown(task):
+                raise ChangedMeanwhile(task)
             sha256 = _freeze(task, variants or {}, by=by, now=now)
             return _complete(
                 task,
@@ -245,6 +262,30 @@ def drafts_of(task: ReviewTask) -> list[Message]:
     )
 
 
+def shown(task: ReviewTask) -> str:
+    """A hash over what a reader of this task sees: recipient, sender, every draft's words."""
+    told = [
+        [
+            draft.pk,
+            draft.pitch.address.value,
+            draft.sender.address,
+            [
+                [v.pk, v.subject, v.body]
+                for v in sorted(draft.variants.all(), key=lambda v: v.number)
+            ],
+        ]
+        for draft in drafts_of(task)
+    ]
+    return fingerprints.digest(json.dumps(told))
+
+
+def _lock_pitch(pitch_id: int | None) -> Pitch:
+    """The pitch under its person's lock, as stops and the gate take it; then its messages."""
+    pitch = Pitch.objects.select_related("address").get(pk=pitch_id)
+    stopping.lock_person(pitch.address.contact_id)
+    return Pitch.objects.select_for_update().get(pk=pitch_id)
+
+
 def chosen(message: Message, variants: Mapping[int, int]) -> Variant | None:
     """The variant somebody chose, else the first without a problem, else the first."""
     drafts = list(message.variants.all())
@@ -264,7 +305,7 @@ def _freeze(
     policy: str = "",
 ) -> str:
     """Fix the words of all drafts of a task; the hash over them is what was decided on."""
-    pitch = Pitch.objects.select_for_update().get(pk=task.pitch_id)
+    pitch = _lock_pitch(task.pitch_id)
     drafts = drafts_of(task)
     if not drafts:
         raise WrongStatus(task, "approved", "without a draft: there is nothing left to approve")
@@ -321,19 +362,26 @@ def _freeze_one(
 def _reject_words(task: ReviewTask, *, reason: str, now: datetime) -> None:
     """Nothing of it goes out.
 
-    A pitch that had not begun gives its matches back, decision kept.
+    A pitch from which nothing was handed over is rejected whole and gives its matches back,
+    decision kept. Where something is out, only the drafts in question are canceled, and the
+    later steps go on without them.
     """
-    drafts = Message.objects.filter(pitch=task.pitch_id)
+    pitch = _lock_pitch(task.pitch_id)
+    messages = Message.objects.filter(pitch=pitch)
+    is_first = task.message is None or task.message.number == 0
+    if is_first and not messages.filter(status__in=Message.COUNTED).exists():
+        stopping.cancel_messages(messages, reason=reason)
+        pitch.move(Pitch.Status.REJECTED, status_reason=reason.strip()[:300], ended_at=now)
+        stopping.give_back_matches([pitch.pk])
+        return
+    drafts = messages.filter(status=Message.Status.DRAFT)
     if task.message_id:
-        stopping.cancel_messages(drafts.filter(pk=task.message_id), reason=reason)
-        return
-    pitch = Pitch.objects.select_for_update().get(pk=task.pitch_id)
-    if pitch.status == Pitch.Status.ACTIVE:
-        stopping.cancel_messages(drafts.filter(status=Message.Status.DRAFT), reason=reason)
-        return
+        drafts = drafts.filter(pk=task.message_id)
+    steps = list(drafts.values_list("step", flat=True))
     stopping.cancel_messages(drafts, reason=reason)
-    pitch.move(Pitch.Status.REJECTED, status_reason=reason.strip()[:300], ended_at=now)
-    stopping.give_back_matches([pitch.pk])
+    FollowUpTask.objects.filter(FollowUpTask.is_open(), pitch=pitch, step__in=steps).update(
+        canceled_at=now, reason=reason.strip()[:300]
+    )
 
 
 def edit(variant: Variant, *, by: User, now: datetime, subject: str, body: str) -> Variant:
@@ -343,13 +391,11 @@ def edit(variant: Variant, *, by: User, now: datetime, subject: str, body: str) 
     Raises WrongStatus once the message was claimed for sending.
     """
     with transaction.atomic():
-        message = (
-            Message.objects.select_for_update()
-            .select_related("pitch")
-            .get(pk=variant.message_id)
-        )
+        pitch = _lock_pitch(variant.message.pitch_id)
+        message = Message.objects.select_for_update().get(pk=variant.message_id)
         if message.status != Message.Status.DRAFT:
-            _send_back(message, by=by)
+            _send_back(message)
+            _ask_again(pitch, message=message, by=by)
         variant.subject, variant.body = subject[:300], body
         variant.edited_by, variant.edited_at = by, now
         variant.message = situations.readable(Message.objects.filter(pk=message.pk)).get()
@@ -376,27 +422,28 @@ def withdraw(task: ReviewTask, *, by: User) -> ReviewTask:
             raise WrongStatus(task, "withdrawn", _decided_how(task))
         if task.kind == ReviewTask.Kind.MATCH:
             return _withdraw_match(task)
-        messages = _messages_of(task)
-        late = [
-            m
-            for m in messages
-            if m.status not in (Message.Status.APPROVED, Message.Status.QUEUED)
-        ]
+        pitch = _lock_pitch(task.pitch_id)
+        messages = _messages_of(task, pitch)
+        may = (Message.Status.APPROVED, Message.Status.QUEUED)
+        late = [message for message in messages if message.status not in may]
         if late or not messages:
             state = late[0].get_status_display() if late else "canceled"
             raise WrongStatus(task, "withdrawn", f"under way: a message is {state}")
         for message in messages:
-            _send_back(message, by=by)
-        return ReviewTask.objects.get(
-            pitch=task.pitch_id, message=task.message_id, status=ReviewTask.Status.OPEN
-        )
+            _send_back(message)
+        if pitch.status == Pitch.Status.APPROVED and task.message_id is None:
+            pitch.move(Pitch.Status.DRAFT)
+        return _ask_again(pitch, message=task.message, by=by)
 
 
-def _messages_of(task: ReviewTask) -> list[Message]:
-    messages = Message.objects.select_for_update(of=("self",)).filter(pitch=task.pitch_id)
+def _messages_of(task: ReviewTask, pitch: Pitch) -> list[Message]:
+    """What this task's approval let go; of a pitch under way only what has not left yet."""
+    messages = Message.objects.select_for_update(of=("self",)).filter(pitch=pitch)
     if task.message_id:
         messages = messages.filter(pk=task.message_id)
-    return list(messages.exclude(status=Message.Status.CANCELED).select_related("pitch"))
+    elif pitch.first_sent_at and task.decided_at and task.decided_at > pitch.first_sent_at:
+        messages = messages.exclude(status__in=Message.COUNTED)
+    return list(messages.exclude(status=Message.Status.CANCELED))
 
 
 def _withdraw_match(task: ReviewTask) -> ReviewTask:
@@ -416,8 +463,8 @@ def _withdraw_match(task: ReviewTask) -> ReviewTask:
     )
 
 
-def _send_back(message: Message, *, by: User) -> None:
-    """Approved words become a draft again, and somebody has to read them again."""
+def _send_back(message: Message) -> None:
+    """Approved words become a draft again."""
     message.move(
         Message.Status.DRAFT,
         approved_sha256="",
@@ -426,17 +473,27 @@ def _send_back(message: Message, *, by: User) -> None:
         approved_policy="",
         send_at=None,
     )
-    pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
-    if pitch.status == Pitch.Status.APPROVED:
-        pitch.move(Pitch.Status.DRAFT)
-    whole = pitch.status == Pitch.Status.DRAFT
-    ReviewTask.objects.get_or_create(
+
+
+def _ask_again(pitch: Pitch, *, message: Message | None, by: User) -> ReviewTask:
+    """Somebody has to read it again: the one message, or the whole sequence.
+
+    The pitch itself stays approved while one of its messages is read again, so that what else
+    was approved goes its way.
+    """
+    whole = ReviewTask.objects.filter(
+        kind=ReviewTask.Kind.MESSAGE, pitch=pitch, message=None, status=ReviewTask.Status.OPEN
+    ).first()
+    if whole is not None:
+        return whole
+    task, _ = ReviewTask.objects.get_or_create(
         kind=ReviewTask.Kind.MESSAGE,
         pitch=pitch,
-        message=None if whole else message,
+        message=message,
         status=ReviewTask.Status.OPEN,
         defaults={"campaign_id": pitch.campaign_id, "assignee": by, "risk": 5},
     )
+    return task
 
 
 # -- where a policy stands in for a reader -----------------------------------------------------

@@ -73,6 +73,12 @@ class Situation:
         return self.message is None
 
     @property
+    def organizations(self) -> list[Organization]:
+        """The lead's, and the one the person works for: a limit or a wish of either holds."""
+        known = (self.organization, self.contact.organization if self.contact else None)
+        return list({each.pk: each for each in known if each is not None}.values())
+
+    @property
     def domain(self) -> str:
         """The recipient's mail domain."""
         return self.address.canonical.rpartition("@")[2] if self.address else ""
@@ -225,26 +231,23 @@ def draft_was_not_rejected(s: Situation, moment: datetime) -> Objection | None:
 
 
 def organization_may_be_written_to(s: Situation, moment: datetime) -> Objection | None:
-    # the lead's, and the one the person works for
-    for organization in (s.organization, s.contact and s.contact.organization):
-        if organization is not None and organization.do_not_contact:
+    for organization in s.organizations:
+        if organization.do_not_contact:
             return Objection(Reason.DO_NOT_CONTACT, None, {"organization": organization.name})
     return None
 
 
 def organization_wants_to_hear_again(s: Situation, moment: datetime) -> Objection | None:
-    day = s.organization.follow_up_date if s.organization else None
-    if s.organization is None or day is None:
-        return None
     tz = zone(s.window.zone_name)
-    opens = datetime(day.year, day.month, day.day, tzinfo=tz)
-    if moment >= opens:
-        return None
-    return Objection(
-        Reason.FOLLOW_UP_DATE,
-        opens,
-        {"organization": s.organization.name, "date": day.isoformat()},
-    )
+    for organization in s.organizations:
+        day = organization.follow_up_date
+        if day is None:
+            continue
+        opens = datetime(day.year, day.month, day.day, tzinfo=tz)
+        if moment < opens:
+            numbers = {"organization": organization.name, "date": day.isoformat()}
+            return Objection(Reason.FOLLOW_UP_DATE, opens, numbers)
+    return None
 
 
 def pitch_is_open(s: Situation, moment: datetime) -> Objection | None:
@@ -347,7 +350,8 @@ def inbox_is_not_blind(s: Situation, moment: datetime) -> Objection | None:
 
 def text_was_approved(s: Situation, moment: datetime) -> Objection | None:
     assert s.message is not None
-    if s.message.status == Message.Status.DRAFT or not s.message.approved_sha256:
+    drafts = (s.message.status, s.message.pitch.status)
+    if Message.Status.DRAFT in drafts or not s.message.approved_sha256:
         return Objection(Reason.NOT_APPROVED, None)
     return None
 
@@ -458,8 +462,9 @@ def applying(s: Situation, moment: datetime) -> Iterator[Limit]:
 
 def _all_limits(s: Situation, moment: datetime) -> Iterator[Limit]:
     scope = EmailLimit.Scope
-    if s.organization and not (s.urgent and s.campaign.urgent_skips_limits):
-        yield from s.limits.of(scope.ORGANIZATION, s.organization.pk, label=s.organization.name)
+    if not (s.urgent and s.campaign.urgent_skips_limits):
+        for organization in s.organizations:
+            yield from s.limits.of(scope.ORGANIZATION, organization.pk, label=organization.name)
     # For placements the organization's rule stands alone.
     if s.contact and s.campaign.preset != Campaign.Preset.PLACEMENT:
         yield from s.limits.of(scope.CONTACT, s.contact.pk)

@@ -48,6 +48,8 @@ def settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
 
 
 def _settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
+    # the pitch before its message, as whoever edits or decides takes them
+    pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
     message.move(
         Message.Status.SENT,
         sent_at=now,
@@ -56,7 +58,6 @@ def _settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
         last_error="",
         **LET_GO,
     )
-    pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
     if message.number == 0:
         _begin(pitch, now=now)
     elif message.step_id:

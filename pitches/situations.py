@@ -350,7 +350,11 @@ def lay_down_queued(around: Surroundings, planned: Sequence[Message]) -> None:
         keys: list[tuple[str, Any]] = [
             (scope.CAMPAIGN, pitch.campaign_id),
             (scope.ALL, None),
-            (scope.ORGANIZATION, pitch.lead.organization_id or contact.organization_id),
+            *(
+                (scope.ORGANIZATION, organization)
+                for organization in {pitch.lead.organization_id, contact.organization_id}
+                - {None}
+            ),
             (scope.CONTACT, contact.pk),
             (scope.SENDER, message.sender_id),
             (scope.DOMAIN, pitch.address.canonical.rpartition("@")[2]),
@@ -374,13 +378,7 @@ def read_ledger(targets: Sequence[Target], *, since: datetime, mode: SendMode) -
     sent = Message.objects.counted(since=since, mode=mode)
     scope = EmailLimit.Scope
     ledger = Ledger()
-    _count(
-        ledger,
-        scope.ORGANIZATION,
-        sent,
-        "pitch__lead__organization",
-        {t.organization.pk for t in targets if t.organization},
-    )
+    _count_organizations(ledger, sent, {pk for t in targets for pk in organizations_of(t)})
     _count(
         ledger,
         scope.CONTACT,
@@ -404,6 +402,18 @@ def _count(ledger: Ledger, scope: str, sent: Any, path: str, ids: set[int]) -> N
         path, "number", "counted_at"
     ):
         _take(ledger, scope, target, moment, initial=number == 0)
+
+
+def _count_organizations(ledger: Ledger, sent: Any, ids: set[int]) -> None:
+    """A message takes a slot of its lead's organization and of its person's."""
+    lead, person = "pitch__lead__organization", "pitch__address__contact__organization"
+    rows = sent.filter(Q(**{f"{lead}__in": ids}) | Q(**{f"{person}__in": ids}))
+    for of_lead, of_person, number, moment in rows.values_list(
+        lead, person, "number", "counted_at"
+    ):
+        for organization in {of_lead, of_person} & ids:
+            scope = EmailLimit.Scope.ORGANIZATION
+            _take(ledger, scope, organization, moment, initial=number == 0)
 
 
 def _count_domains(ledger: Ledger, sent: Any, domains: set[str]) -> None:
@@ -434,8 +444,7 @@ def take_slots(situation: Situation, moment: datetime) -> None:
     """Lay one planned message down in the ledger, so that the next row sees its slots taken."""
     scope = EmailLimit.Scope
     keys: list[tuple[str, Any]] = [(scope.CAMPAIGN, situation.campaign.pk), (scope.ALL, None)]
-    if situation.organization:
-        keys.append((scope.ORGANIZATION, situation.organization.pk))
+    keys += [(scope.ORGANIZATION, each.pk) for each in situation.organizations]
     if situation.contact:
         keys.append((scope.CONTACT, situation.contact.pk))
     if situation.sender and not situation.is_draft:

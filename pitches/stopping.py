@@ -39,12 +39,12 @@ def lock_for_sending(message: Message) -> None:
     """
     pitch = message.pitch
     contact = pitch.address.contact
-    organization = pitch.lead.organization_id or contact.organization_id
+    organizations = {pitch.lead.organization_id, contact.organization_id} - {None}
     _advisory(STOP_SWITCH, shared=True)
     _rows(Client, [pitch.campaign.client_id], "FOR SHARE")
     _rows(Campaign, [pitch.campaign_id], "FOR SHARE")
     _rows(Contact, [contact.pk], "FOR NO KEY UPDATE")
-    _rows(Organization, [organization] if organization else [], "FOR NO KEY UPDATE")
+    _rows(Organization, organizations, "FOR NO KEY UPDATE")
     domain = pitch.address.canonical.rpartition("@")[2]
     for scope in sorted(
         [f"limit campaign {pitch.campaign_id}", f"limit domain {domain}", "limit all"]

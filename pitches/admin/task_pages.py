@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +12,7 @@ from django.db.models import Prefetch, Q
 
 from campaigns.channels import Problem
 from campaigns.models import BaseFact, CandidateFact
-from pitches import matching, pitching, recipients, urgency, writing
+from pitches import matching, pitching, recipients, review, urgency, writing
 from pitches.admin import past
 from pitches.decisions import Decision, Verdict
 from pitches.models import Match, Message, Pitch, ReviewTask, Variant
@@ -32,7 +30,10 @@ def of_task(task: ReviewTask, *, now: datetime, chosen: Iterable[str] = ()) -> d
     if task.match_id:
         return {"about_match": of_match(task.match_id, now=now)}
     if task.pitch_id:
+        # Before the words are read: an edit in between is then noticed at the decision.
+        shown = review.shown(task)
         page = of_pitch(task.pitch_id, now=now, message_id=task.message_id)
+        page.seen = shown
         for step in page.steps:
             step.choose(set(chosen))
         page.carry_subject()
@@ -240,7 +241,7 @@ def of_pitch(pk: int, *, now: datetime, message_id: int | None = None) -> PitchP
         messages = [m for m in messages if m.pk == message_id]
     candidates = [match.candidate_id for match in pitch.matches.all()]
     contact = pitch.address.contact_id
-    page = PitchPage(
+    return PitchPage(
         pitch=pitch,
         steps=[_step(message) for message in messages],
         candidate_facts=list(
@@ -251,8 +252,6 @@ def of_pitch(pk: int, *, now: datetime, message_id: int | None = None) -> PitchP
         before=list(past.pitches_to(pitch.lead, pitch.address, besides=pitch.pk)),
         seen="",
     )
-    page.seen = seen(page.steps)
-    return page
 
 
 def read_pitch(pk: int) -> Pitch:
@@ -316,13 +315,3 @@ def _when(message: Message) -> str:
     days, rest = divmod(hours, 24)
     told = f"{days} day{'s' * (days != 1)}" if not rest else f"{hours} hours"
     return f"{told} after the first, unless they answer"
-
-
-def seen(steps: list[StepPage]) -> str:
-    """A hash of every word on the page: what is decided on is what was read."""
-    words = [
-        [step.message.pk, draft.variant.pk, draft.variant.subject, draft.variant.body]
-        for step in steps
-        for draft in step.drafts
-    ]
-    return hashlib.sha256(json.dumps(words).encode()).hexdigest()

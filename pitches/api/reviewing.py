@@ -32,13 +32,22 @@ from pitches.models import (
 
 
 class ReviewTaskSerializer(serializers.ModelSerializer):
+    seen = serializers.SerializerMethodField(
+        help_text="Of one task about words: send it back with the approval, and what was "
+        "changed meanwhile is answered with 409."
+    )
+
     class Meta:
         model = ReviewTask
         fields = [
             "id", "kind", "status", "campaign", "lead", "match", "pitch", "message",
             "incoming", "assignee", "due_at", "risk", "decision", "reason", "decided_by",
-            "decided_at", "seconds_taken", "created_at",
+            "decided_at", "seconds_taken", "created_at", "seen",
         ]  # fmt: skip
+
+    def get_seen(self, task: ReviewTask) -> str | None:
+        is_one = getattr(self.context.get("view"), "action", "") == "retrieve"
+        return review.shown(task) if is_one and task.pitch_id else None
 
 
 class Approval(Strict):
@@ -51,6 +60,9 @@ class Approval(Strict):
     reason = serializers.CharField(max_length=300, required=False)
     seconds = serializers.IntegerField(
         min_value=0, max_value=86_400, required=False, help_text="How long it was looked at."
+    )
+    seen = serializers.CharField(
+        max_length=64, required=False, help_text="`seen` of the task as it was read."
     )
 
 
@@ -156,6 +168,7 @@ class Choice(Strict):
     variant = serializers.PrimaryKeyRelatedField(
         queryset=Variant.objects.select_related("message"), required=False
     )
+    seen = serializers.CharField(max_length=64, required=False)
 
 
 @extend_schema(tags=["review"])
@@ -188,12 +201,17 @@ class Generations(viewsets.GenericViewSet):
     def approve(self, request: Request, pk: str) -> Response:
         """Approve; review task, message and pitch change together or not at all (S000-061)."""
         message = self.get_object()
-        variant = given(Choice, request).get("variant")
+        asked = given(Choice, request)
+        variant = asked.get("variant")
         if variant is not None and variant.message_id != message.pk:
             raise serializers.ValidationError({"variant": "It is a draft of another message."})
         variants = {message.pk: variant.pk} if variant else {}
         review.approve(
-            task_of_words(message), by=access.caller(request), now=now(), variants=variants
+            task_of_words(message),
+            by=access.caller(request),
+            now=now(),
+            variants=variants,
+            seen=asked.get("seen"),
         )
         return Response(self.get_serializer(self.get_object()).data)
 

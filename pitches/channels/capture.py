@@ -19,7 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from pitches.channels import Channel, Letter, Receipt
+from pitches.channels import Channel, ChannelError, Letter, Receipt
 from pitches.models import Sender
 
 
@@ -27,10 +27,16 @@ class CaptureChannel(Channel):
     """Puts letters into the sender's captured mail."""
 
     def open(self, letter: Letter) -> None:
-        _maildir(self.sender, "sent")
+        try:
+            _maildir(self.sender, "sent")
+        except OSError as e:
+            raise _not_captured(e) from e
 
     def hand_over(self, letter: Letter, *, now: datetime) -> Receipt:
-        key = _maildir(self.sender, "sent").add(letter.as_bytes())
+        try:
+            key = _maildir(self.sender, "sent").add(letter.as_bytes())
+        except OSError as e:  # delivering is a rename: it happened whole or not at all
+            raise _not_captured(e) from e
         return Receipt(answer=f"250 captured as {key}", code=250)
 
     def back_out(self) -> None:
@@ -38,6 +44,12 @@ class CaptureChannel(Channel):
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _not_captured(error: OSError) -> ChannelError:
+    return ChannelError(
+        f"the capture folder cannot be written: {error.strerror or error}", of_mailbox=True
+    )
 
 
 @dataclass(frozen=True, slots=True)

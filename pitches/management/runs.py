@@ -244,7 +244,7 @@ def time_of_run(asked: datetime | None) -> datetime:
 def moment(text: str) -> datetime:
     """An ISO 8601 time for argparse; without a zone it is UTC. Raises ValueError."""
     parsed = parse_datetime(text)
-    if parsed is None:
+    if parsed is None or not 2000 <= parsed.year <= 2100:
         raise ValueError(f"“{text}” is not a time such as 2026-06-01T09:00:00+00:00")
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 

@@ -40,8 +40,8 @@ class Command(BaseCommand):
             "--explain",
             nargs=2,
             metavar=("REFERENCE", "LEAD"),
-            help="one candidate's reference (or #number) and one lead's id: filters and score of "
-            "this pair",
+            help="one candidate's reference (or #number) and one lead's id: filters and score "
+            "of this pair",
         )
         parser.add_argument("--verbose", action="store_true", help="show the best ones too")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
