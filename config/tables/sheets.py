@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ from config.text import clean_line
 
 # An XLSX is a zip: this is what it may unfold to.
 UNFOLDED_LIMIT = 15 * SIZE_LIMIT
+CELL_LIMIT = 5_000_000
 # What the library raises for files that are broken in one way or another.
 _BROKEN = (
     zipfile.BadZipFile,
@@ -48,12 +50,7 @@ def read(content: bytes, name: str) -> Table:
     """The first visible sheet that is not empty. Raises UnreadableFile."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            unfolded = sum(member.file_size for member in archive.infolist())
-        if unfolded > UNFOLDED_LIMIT:
-            raise UnreadableFile(
-                f"{name} unfolds to {unfolded / 1024**2:,.0f} MB; "
-                f"{UNFOLDED_LIMIT // 1024**2} MB are allowed."
-            )
+            _check_size(archive, name)
         with warnings.catch_warnings():
             # It tells of every feature of the sheet that it leaves out; we want values only.
             warnings.simplefilter("ignore")
@@ -62,6 +59,44 @@ def read(content: bytes, name: str) -> Table:
         raise
     except _BROKEN as e:
         raise UnreadableFile(f"{name} is not a whole XLSX file: {clean_line(e)}.") from e
+
+
+def _check_size(archive: zipfile.ZipFile, name: str) -> None:
+    """Refuse what unfolds to more than a table, before the library builds any of it."""
+    unfolded = sum(member.file_size for member in archive.infolist())
+    if unfolded > UNFOLDED_LIMIT:
+        raise UnreadableFile(
+            f"{name} unfolds to {unfolded / 1024**2:,.0f} MB; "
+            f"{UNFOLDED_LIMIT // 1024**2} MB are allowed."
+        )
+    for member in archive.infolist():
+        if not member.filename.startswith("xl/worksheets/"):
+            continue
+        rows, cells = _counted(archive, member)
+        if rows > 2 * ROW_LIMIT:
+            raise UnreadableFile(f"{name} has more than {ROW_LIMIT:,} rows.")
+        if cells > CELL_LIMIT:
+            raise UnreadableFile(f"{name} has more than {CELL_LIMIT:,} cells.")
+
+
+def _counted(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[int, int]:
+    """How many rows a sheet has, or claims by its highest number, and how many cells."""
+    rows = highest = cells = 0
+    rest = b""
+    with archive.open(member) as file:
+        while chunk := file.read(1024**2):
+            # a tag that the chunk cuts in two is looked at with the next one
+            whole, _, rest = (rest + chunk).rpartition(b"<")
+            rest = b"<" + rest
+            rows += len(_ROW.findall(whole))
+            cells += len(_CELL.findall(whole))
+            highest = max([highest, *(int(n) for n in _ROW_NUMBER.findall(whole))])
+    return max(rows, highest), cells
+
+
+_ROW = re.compile(rb"<row[\s/>]")
+_CELL = re.compile(rb"<c[\s/>]")
+_ROW_NUMBER = re.compile(rb"<row[^<>]{0,200}?\sr=\"(\d{1,10})\"")
 
 
 def _read_sheets(content: bytes, name: str) -> Table:
