@@ -15,7 +15,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from campaigns.models import Campaign
-from pitches import decisions, following_up, outbox, pitching, review, sending
+from pitches import decisions, following_up, leaving, outbox, pitching, review, sending
 from pitches.decisions import Decision, Field, Outcome, Verdict
 from pitches.following_up import MovedOn
 from pitches.models import Pitch
@@ -125,7 +125,7 @@ def carry_out(planned: Plan, *, now: datetime | None = None, send: bool = True) 
     """
     moment = now or planned.now
     done = Carried()
-    pitching.let_go(now=moment)
+    leaving.let_go(now=moment)
     done.pitched = pitching.carry_out(planned.decisions, now=moment)
     done.queued = outbox.carry_out(planned.decisions, now=moment)
     _let_out_by_policy(planned, done, now=moment)

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from campaigns.models import Campaign, Candidate
 from config.db import WrongStatus
-from pitches import pitching
+from pitches import leaving
 from pitches.models import Pitch, Placement
 from pitches.signals import placement_changed
 from prospects.models import Lead
@@ -164,5 +164,5 @@ def _tell(placement: Placement, *, now: datetime) -> None:
         others = Candidate.objects.filter(pk=placement.candidate_id).exclude(status=placed)
         if others.update(status=placed):
             reason = f"placed: {placement.lead}"
-            pitching.candidate_left(placement.candidate, reason=reason, now=now)
+            leaving.candidate_left(placement.candidate, reason=reason, now=now)
     placement_changed.send(sender=Placement, placement=placement)

@@ -19,7 +19,7 @@ from campaigns.models import Campaign, Candidate, Sequence
 from config.cards import Figure, rows_at
 from config.db import WrongStatus
 from config.desk import user_of
-from pitches import matching, pitching, stopping
+from pitches import leaving, matching, stopping
 from pitches.admin import past
 from pitches.admin.asking import ask
 from pitches.models import Match, Message, Pitch, ReviewTask
@@ -273,7 +273,7 @@ class CandidatePage(CandidateAdmin):
         super().save_model(request, obj, form, change)
         if change and "status" in form.changed_data and obj.status != Candidate.Status.ACTIVE:
             reason = f"is {obj.get_status_display().lower()}"
-            pitching.candidate_left(obj, reason=reason, now=timezone.now())
+            leaving.candidate_left(obj, reason=reason, now=timezone.now())
 
     def changeform_view(
         self,

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from campaigns.models import Campaign
-from pitches import inbox, outbox, pitching, review, sending, stopping
+from pitches import inbox, leaving, outbox, pitching, review, sending, stopping
 from pitches.channels import capture
 from pitches.decisions import Reason, Verdict
 from pitches.models import FollowUpTask, IncomingMessage, Match, Message, Pitch, ReviewTask
@@ -215,12 +215,12 @@ def test_a_capture_folder_that_cannot_be_written_loses_no_message(desk, approved
 
 def test_what_follows_a_redraft_can_be_withdrawn_though_the_first_message_is_out(desk):
     lead = desk.lead()
-    leaving = desk.match(lead, score=80)
+    goes = desk.match(lead, score=80)
     desk.match(lead, score=60)
     desk.run()
     desk.approve_all()
     desk.run()
-    pitching.candidate_left(leaving.candidate, reason="placed", now=MONDAY + HOUR)
+    leaving.candidate_left(goes.candidate, reason="placed", now=MONDAY + HOUR)
     task = ReviewTask.objects.get(status="open")
     done = review.approve(task, by=desk.reviewer, now=MONDAY + 2 * HOUR)
     again = review.withdraw(done, by=desk.reviewer)

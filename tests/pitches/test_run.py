@@ -8,7 +8,17 @@ import pytest
 from django.db import IntegrityError, connection
 
 from campaigns.models import Campaign, Candidate
-from pitches import following_up, inbox, outbox, outreach, pitching, review, sending, stopping
+from pitches import (
+    following_up,
+    inbox,
+    leaving,
+    outbox,
+    outreach,
+    pitching,
+    review,
+    sending,
+    stopping,
+)
 from pitches.channels import capture
 from pitches.decisions import Reason, Verdict
 from pitches.models import (
@@ -591,28 +601,26 @@ def test_a_stop_that_comes_after_queueing_still_reaches_the_message(desk):
 @pytest.mark.req("F-17")
 def test_when_a_candidate_is_placed_the_others_are_written_anew(desk):
     lead = desk.lead()
-    leaving, staying = desk.match(lead, score=80), desk.match(lead, score=60)
+    goes, staying = desk.match(lead, score=80), desk.match(lead, score=60)
     desk.run()
     desk.approve_all()
-    assert (
-        pitching.candidate_left(leaving.candidate, reason="placed elsewhere", now=MONDAY) == 1
-    )
+    assert leaving.candidate_left(goes.candidate, reason="placed elsewhere", now=MONDAY) == 1
     pitch = Pitch.objects.get()
     assert pitch.status == Pitch.Status.DRAFT
     assert list(pitch.matches.all()) == [staying]
     fresh = pitch.messages.get(number=0, status="draft")
     assert fresh.revision == 2
-    assert leaving.candidate.name not in fresh.variants.first().body
+    assert goes.candidate.name not in fresh.variants.first().body
     assert ReviewTask.objects.filter(status="open", pitch=pitch).count() == 1
-    leaving.refresh_from_db()
-    assert (leaving.status, leaving.pitch) == ("withdrawn", None)
+    goes.refresh_from_db()
+    assert (goes.status, goes.pitch) == ("withdrawn", None)
 
 
 @pytest.mark.req("F-17")
 def test_when_the_only_candidate_leaves_the_pitch_stops(desk):
     pitch = desk.sent_pitch()
     candidate = pitch.matches.get().candidate
-    pitching.candidate_left(candidate, reason="placed elsewhere", now=MONDAY + HOUR)
+    leaving.candidate_left(candidate, reason="placed elsewhere", now=MONDAY + HOUR)
     pitch.refresh_from_db()
     assert pitch.status == Pitch.Status.STOPPED
     assert desk.follow_up(MONDAY + 48 * HOUR).sending.sent == 0
@@ -768,16 +776,16 @@ def test_a_plan_takes_as_many_queries_for_twenty_leads_as_for_one(
 
 def test_who_was_paused_at_any_door_is_out_of_the_next_run(desk):
     lead = desk.lead()
-    leaving = desk.match(lead, score=80)
+    goes = desk.match(lead, score=80)
     desk.match(lead, score=60)
     desk.run()
     desk.approve_all()
-    Candidate.objects.filter(pk=leaving.candidate_id).update(status="placed")
+    Candidate.objects.filter(pk=goes.candidate_id).update(status="placed")
     decision = only(outbox.plan(outbox.first_messages(None), now=MONDAY))
     assert decision.reason == Reason.CANDIDATE_LEFT
     assert desk.run().sending.sent == 0
     assert ReviewTask.objects.filter(status="open", kind="message").count() == 1
-    assert list(Pitch.objects.get().matches.exclude(pk=leaving.pk)) != []
+    assert list(Pitch.objects.get().matches.exclude(pk=goes.pk)) != []
 
 
 def test_a_rehearsed_message_never_goes_out_in_another_mode(desk, settings):
@@ -810,7 +818,7 @@ def test_whoever_is_only_paused_keeps_what_was_not_pitched_yet(desk, status, lef
     waiting = desk.match(candidate=candidate)
     candidate.status = status
     candidate.save()
-    assert pitching.let_go(now=MONDAY + HOUR) == 1
+    assert leaving.let_go(now=MONDAY + HOUR) == 1
     waiting.refresh_from_db()
     assert waiting.status == left
 
