@@ -25,12 +25,8 @@ def test_the_dry_run_over_real_roles_tells_its_totals_and_changes_nothing(real_d
     settings.SEND_MODE = "capture"
     presets.install()
     roles = real_data / "roles" / "roles_1096.csv"
-    call_command(
-        "import_leads", str(roles), kind="role", now=NOW, stdout=StringIO()
-    )
-    call_command(
-        "invent_people", campaign="interns", now=NOW, stdout=StringIO()
-    )
+    call_command("import_leads", str(roles), kind="role", now=NOW, stdout=StringIO())
+    call_command("invent_people", campaign="interns", now=NOW, stdout=StringIO())
     campaign = Campaign.objects.get(slug="interns")
     matching.suggest(campaign, now=parse_datetime(NOW))
     Match.objects.filter(status="to_review").update(status="approved")
