@@ -460,10 +460,10 @@ def _answer(senders: Iterable[Sender], *, now: datetime) -> int:
     replies = 0
     answers = {each["address"]: each["answer"] for each in story()["senders"]}
     for sender in senders:
-        captured = min(capture.sent(sender), key=lambda letter: letter.key, default=None)
-        if captured is None:
+        letters = list(capture.sent(sender))
+        if not letters:
             continue
-        capture.answer(sender, captured, text=answers[sender.address], now=now)
+        capture.answer(sender, letters[-1], text=answers[sender.address], now=now)
         inbox.read(sender, now=now)
         replies += 1
     return replies

@@ -72,8 +72,11 @@ class Captured:
 def sent(sender: Sender) -> Iterator[Captured]:
     """Everything captured for a sender, newest first."""
     box = _maildir(sender, "sent")
-    letters = [Captured(key, _parsed(box.get_bytes(key))) for key in list(box.iterkeys())]
-    return iter(sorted(letters, key=lambda letter: str(letter.key), reverse=True))
+    # by the number: as text, the microseconds 999 would come after 1000
+    newest_first = sorted(
+        ((_number(path, key), key) for path, key in _files(box)), reverse=True
+    )
+    return iter([Captured(key, _parsed(box.get_bytes(key))) for _, key in newest_first])
 
 
 def find(sender: Sender, message_id: str) -> Captured | None:

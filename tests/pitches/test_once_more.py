@@ -226,3 +226,13 @@ def test_what_follows_a_redraft_can_be_withdrawn_though_the_first_message_is_out
     again = review.withdraw(done, by=desk.reviewer)
     assert again.is_open
     assert Message.objects.get(number=0).status == Message.Status.SENT
+
+
+def test_captured_mail_is_in_the_order_in_which_it_was_written(desk, state_dir):
+    folder = state_dir / "capture" / str(desk.sender.pk) / "sent"
+    list(capture.sent(desk.sender))
+    for micro in (1000, 999, 20):
+        mail = f"Subject: {micro}\r\n\r\n"
+        (folder / "new" / f"1700000000.M{micro}P1Q1.here").write_bytes(mail.encode())
+    subjects = [str(letter.mail["Subject"]) for letter in capture.sent(desk.sender)]
+    assert subjects == ["1000", "999", "20"]
