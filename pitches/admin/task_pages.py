@@ -61,6 +61,7 @@ class MatchPage:
     held_by: list[str]
     foreseen: Decision | None
     urgency: str
+    dates: list[str]
     address: Any
     candidate_facts: list[BaseFact]
     lead_facts: list[BaseFact]
@@ -97,6 +98,12 @@ def of_match(pk: int, *, now: datetime) -> MatchPage:
         held_by=holds(match, now=now),
         foreseen=hold_of(match, now=now),
         urgency=urgency.urgency(candidate, today=today).reason if match.urgent else "",
+        dates=urgency.timing_remarks(
+            role_starts=lead.starts_on,
+            role_ends=lead.ends_on,
+            free_from=candidate.starts_on,
+            today=today,
+        ),
         address=address,
         candidate_facts=list(
             CandidateFact.objects.filter(candidate=candidate).current(now=now)[:MOST_FACTS]

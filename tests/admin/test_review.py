@@ -9,9 +9,11 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign
 from pitches.models import Match, Message, Pitch, ReviewTask
+from prospects.models import Lead
 from tests import factories
 
 LIST = reverse("admin:pitches_reviewtask_changelist")
@@ -177,6 +179,13 @@ def test_a_match_that_would_be_held_says_so_before_it_is_approved(staff, desk):
     assert sentence in response.content.decode()
     Match.objects.filter(pk=task.match_id).update(status="declined")
     assert staff.get(page_of(task)).context["about_match"].foreseen is None
+
+
+def test_a_term_that_is_over_stands_beside_the_match(staff, match_task):
+    before = timezone.localdate() - timedelta(days=30)
+    Lead.objects.filter(matches=match_task.match_id).update(starts_on=before, ends_on=before)
+    page = staff.get(page_of(match_task)).content.decode()
+    assert f"The role&#x27;s term ended on {before}." in page
 
 
 def test_a_rejection_without_a_reason_asks_for_one(staff, match_task):
