@@ -109,7 +109,7 @@ def test_every_setting_that_is_shown_is_one(name):
 
 def test_no_document_speaks_of_where_it_was_written():
     for name, text in TEXTS.items():
-        assert not re.search(r"/work/|/tmp/|/root/", text), name
+        assert not re.search(r"/(work|tmp|root)/", text), name
 
 
 @pytest.mark.parametrize("name", TEXTS)
