@@ -72,3 +72,34 @@ class Installation(models.Model):
         """
         first = cls.objects.order_by("pk").first() or cls.objects.create()
         return str(first.key)
+
+
+class Alert(models.Model):
+    """Something a person should hear of by mail or chat; told once, however often it is raised.
+
+    The key names the occasion; raising it again while it stands changes nothing.
+    """
+
+    key = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=40)
+    title = models.CharField(max_length=200)
+    text = models.TextField(blank=True)
+    path = models.CharField(
+        max_length=300, blank=True, help_text="The page that shows it, without the host."
+    )
+    created_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [
+            # the tick tells what has not been told yet
+            models.Index(
+                fields=["created_at"], condition=models.Q(told_at=None), name="alert_to_tell"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -247,6 +247,16 @@ class ContactAddressFactory(DjangoModelFactory):
     canonical = factory.LazyAttribute(lambda o: o.value.lower())
 
 
+class ConsentFactory(DjangoModelFactory):
+    class Meta:
+        model = prospects.Consent
+
+    address = factory.SubFactory(ContactAddressFactory)
+    text = "Yes, you may text me about internships."
+    source = "form of 1 June 2026"
+    obtained_at = MONDAY
+
+
 class LeadFactory(DjangoModelFactory):
     """An open role at an organization. Nobody to write to: see ``reachable_lead``."""
 
@@ -382,6 +392,18 @@ class EmailLimitFactory(DjangoModelFactory):
     organization = factory.SubFactory(OrganizationFactory)
     maximum = 1
     hours = 168
+
+
+class BreakerFactory(DjangoModelFactory):
+    class Meta:
+        model = pitches.Breaker
+
+    scope = pitches.Breaker.Scope.MAILBOX
+    cause = pitches.Breaker.Cause.HARD_BOUNCES
+    level = pitches.Breaker.Level.PAUSE
+    sender = factory.SubFactory(SenderFactory)
+    reason = "3 of the first 20 messages bounced"
+    tripped_at = MONDAY
 
 
 class StopFactory(DjangoModelFactory):
@@ -601,6 +623,16 @@ class ReviewTaskFactory(DjangoModelFactory):
 
 
 # crm_sync
+
+
+class RehearsalEndFactory(DjangoModelFactory):
+    class Meta:
+        model = pitches.RehearsalEnd
+
+    ended_at = MONDAY
+    pitches = 1
+    matches = 1
+    log = ["pitch #1 to Intern, Finance: given back"]
 
 
 class CrmOwnerFactory(DjangoModelFactory):

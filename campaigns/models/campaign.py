@@ -118,6 +118,11 @@ class Campaign(Stateful):
     enrollment_cap = models.PositiveIntegerField(
         null=True, blank=True, help_text="Leads this campaign may pitch in all."
     )
+    attach_resume = models.BooleanField(
+        null=True,
+        blank=True,
+        help_text="Send each candidate's newest resume along; empty: for placements only.",
+    )
     urgent_skips_limits = models.BooleanField(
         default=False, help_text="Let urgent pitches pass the organization's limit."
     )

@@ -73,6 +73,10 @@ class Candidate(models.Model):
     location = models.CharField(max_length=200, blank=True)
     remote_only = models.BooleanField(default=False)
     resume = models.FileField(upload_to="resumes/", blank=True)
+    resume_sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    resume_size = models.PositiveIntegerField(
+        null=True, blank=True, editable=False, help_text="In bytes."
+    )
     responsible = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -149,8 +149,10 @@ def _root(sender: Sender) -> Path:
 
 def _maildir(sender: Sender, folder: str) -> mailbox.Maildir:
     path = _root(sender) / folder
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return mailbox.Maildir(path, create=True)
+    # One by one: two workers that write a sender's first letter both make its folders.
+    for part in ("tmp", "new", "cur"):
+        (path / part).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return mailbox.Maildir(path, create=False)
 
 
 def _parsed(raw: bytes) -> EmailMessage:

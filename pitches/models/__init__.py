@@ -4,11 +4,13 @@ from pitches.models.match import Match
 from pitches.models.message import FollowUpTask, Message, Variant
 from pitches.models.pitch import Pitch
 from pitches.models.placement import Placement, PlacementChange
+from pitches.models.rehearsal import RehearsalEnd
 from pitches.models.review_task import ReviewTask
-from pitches.models.sender import EmailLimit, Sender, SenderCampaign, SendMode, Stop
+from pitches.models.sender import Breaker, EmailLimit, Sender, SenderCampaign, SendMode, Stop
 from pitches.models.weekly_plan import WeeklyPlan
 
 __all__ = [
+    "Breaker",
     "EmailLimit",
     "Event",
     "Experiment",
@@ -19,6 +21,7 @@ __all__ = [
     "Pitch",
     "Placement",
     "PlacementChange",
+    "RehearsalEnd",
     "ReviewTask",
     "SendMode",
     "Sender",

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from config.db import one_of
-from pitches.models.message import Message
+from pitches.models.message import BounceKind, Message
 from pitches.models.pitch import Pitch
 from pitches.models.sender import Sender
 from prospects.models import Contact
@@ -92,6 +92,22 @@ class IncomingMessage(models.Model):
     matched_by = models.CharField(
         max_length=40, blank=True, help_text="How it was joined to its pitch; empty: unmatched."
     )
+    possible_pitches = models.ManyToManyField(
+        Pitch,
+        blank=True,
+        related_name="possible_replies",
+        help_text="Where several could be meant: all wait until a person said which.",
+    )
+    bounce_kind = models.CharField(max_length=10, choices=BounceKind, blank=True)
+    bounce_status = models.CharField(
+        max_length=12, blank=True, help_text="As 5.1.1 (RFC 3463)."
+    )
+    bounce_recipients = models.JSONField(
+        default=list, blank=True, help_text="The addresses that failed, complained or wait."
+    )
+    returns_on = models.DateField(
+        null=True, blank=True, help_text="The day an absent person says they are back."
+    )
     received_at = models.DateTimeField()
     handled_at = models.DateTimeField(
         null=True, blank=True, help_text="When a person dealt with it."
@@ -110,6 +126,10 @@ class IncomingMessage(models.Model):
                 name="incoming_bytes_once_per_mailbox",
             ),
             one_of("kind", IncomingMessageKind),
+            models.CheckConstraint(
+                condition=Q(bounce_kind="") | Q(bounce_kind__in=BounceKind.values),
+                name="incoming_bounce_kind_is_known",
+            ),
             models.CheckConstraint(
                 condition=Q(intent="") | Q(intent__in=IncomingMessageIntent.values),
                 name="incoming_intent_is_known",
@@ -196,6 +216,14 @@ class WebhookDelivery(models.Model):
     body = models.BinaryField()
     headers = models.JSONField(default=dict)
     verdict = models.CharField(max_length=10, choices=Verdict)
+    sender = models.ForeignKey(
+        Sender,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="webhook_deliveries",
+        help_text="Whose secret address it came to.",
+    )
     received_at = models.DateTimeField()
     processed_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)

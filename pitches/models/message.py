@@ -63,8 +63,16 @@ class MessageStatus(models.TextChoices):
     EXPIRED = "expired"
 
 
+class BounceKind(models.TextChoices):
+    HARD = "hard", "the address does not exist"
+    SOFT = "soft", "for the time being"
+    POLICY = "policy", "the server does not want it"
+    OURS = "ours", "our own login or DNS"
+
+
 class Message(Stateful):
     Status = MessageStatus
+    BounceKind = BounceKind
 
     # Before the point of no return: a stop can still reach these.
     BEFORE_HANDING = (Status.DRAFT, Status.APPROVED, Status.QUEUED, Status.CLAIMED)
@@ -86,16 +94,25 @@ class Message(Stateful):
             Status.APPROVED,
             Status.CLAIMED,
             Status.HANDING,
-        ],  # released before the dot, or definitely refused
+            Status.UNKNOWN,
+        ],  # released before the dot, definitely refused, or sent again by an admin's word
         claimed=[Status.QUEUED],
         handing=[Status.CLAIMED],
-        sent=[Status.HANDING, Status.UNKNOWN],
-        failed=[Status.QUEUED, Status.CLAIMED, Status.HANDING, Status.UNKNOWN],
+        sent=[Status.HANDING, Status.UNKNOWN, Status.ASSUMED_SENT, Status.DELEGATED],
+        failed=[
+            Status.QUEUED,
+            Status.CLAIMED,
+            Status.HANDING,
+            Status.UNKNOWN,
+            Status.ASSUMED_SENT,
+            Status.DELEGATED,
+        ],
         # claimed -> unknown: the journal says it went out, the database has forgotten
         unknown=[Status.CLAIMED, Status.HANDING],
         assumed_sent=[Status.UNKNOWN],
         delegated=[Status.HANDING],
-        canceled=BEFORE_HANDING,
+        # delegated -> canceled: the other sender confirmed that it will not send it
+        canceled=(*BEFORE_HANDING, Status.DELEGATED),
         expired=[Status.APPROVED, Status.QUEUED, Status.CLAIMED],
     )
 
@@ -140,6 +157,10 @@ class Message(Stateful):
         max_length=20, blank=True, help_text="The rule under which nobody had to read it."
     )
 
+    attachments = models.JSONField(
+        default=list, blank=True, help_text="Name, SHA-256 and size of each, as approved."
+    )
+
     # When.
     not_before = models.DateTimeField(null=True, blank=True)
     send_at = models.DateTimeField(null=True, blank=True)
@@ -182,6 +203,22 @@ class Message(Stateful):
     clicked_at = models.DateTimeField(null=True, blank=True)
     replied_at = models.DateTimeField(null=True, blank=True)
     bounced_at = models.DateTimeField(null=True, blank=True)
+    bounce_kind = models.CharField(max_length=10, choices=BounceKind, blank=True)
+    complained_at = models.DateTimeField(null=True, blank=True)
+    unsubscribed_at = models.DateTimeField(null=True, blank=True)
+    # Handed to another sender: a stop has to be asked for there, and confirmed (REL-37).
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    stop_confirmed_at = models.DateTimeField(null=True, blank=True)
+    # Of unknown fate: who decided what became of it, and on what evidence.
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    resolution = models.CharField(max_length=300, blank=True)
     canceled_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -199,6 +236,15 @@ class Message(Stateful):
             one_of("status", MessageStatus),
             one_of("channel", Channel),
             one_of("send_mode", SendMode),
+            models.CheckConstraint(
+                condition=Q(bounce_kind="") | Q(bounce_kind__in=BounceKind.values),
+                name="message_bounce_kind_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(stop_confirmed_at__isnull=True)
+                | Q(stop_requested_at__isnull=False),
+                name="message_stop_was_requested_before_it_was_confirmed",
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=["draft", "canceled", "expired"])
                 | ~Q(approved_sha256=""),
@@ -257,6 +303,12 @@ class Message(Stateful):
             # the list of those whose fate nobody knows
             models.Index(
                 fields=["handed_at"], condition=Q(status="unknown"), name="message_unknown"
+            ),
+            # what another sender holds and was asked to stop
+            models.Index(
+                fields=["stop_requested_at"],
+                condition=Q(status="delegated"),
+                name="message_delegated",
             ),
         ]
 

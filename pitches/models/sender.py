@@ -53,10 +53,35 @@ class SenderSecurity(models.TextChoices):
     NONE = "none", "none (loopback only)"
 
 
+class SenderLogin(models.TextChoices):
+    PASSWORD = "password"
+    OAUTH2 = "oauth2", "OAuth 2 token"
+
+
+class SenderProvider(models.TextChoices):
+    """The mail providers of django-anymail, by its own names."""
+
+    AMAZON_SES = "amazon_ses", "Amazon SES"
+    BREVO = "brevo"
+    MAILERSEND = "mailersend", "MailerSend"
+    MAILGUN = "mailgun"
+    MAILJET = "mailjet"
+    MAILTRAP = "mailtrap"
+    MANDRILL = "mandrill"
+    POSTAL = "postal"
+    POSTMARK = "postmark"
+    RESEND = "resend"
+    SCALEWAY = "scaleway"
+    SPARKPOST = "sparkpost", "SparkPost"
+    UNISENDER_GO = "unisender_go", "Unisender Go"
+
+
 class Sender(models.Model):
     Transport = SenderTransport
     Status = SenderStatus
     Security = SenderSecurity
+    Login = SenderLogin
+    Provider = SenderProvider
 
     name = models.CharField(max_length=120, help_text="The person's name as recipients see it.")
     address = models.EmailField(unique=True)
@@ -81,8 +106,26 @@ class Sender(models.Model):
     smtp_security = models.CharField(max_length=10, choices=Security, default=Security.STARTTLS)
     imap_host = models.CharField(max_length=253, blank=True)
     imap_port = models.PositiveIntegerField(default=993)
+    imap_security = models.CharField(max_length=10, choices=Security, default=Security.TLS)
+    inbox_folder = models.CharField(max_length=120, default="INBOX")
+    sent_folder = models.CharField(
+        max_length=120, blank=True, help_text="Empty: the one the server marks as Sent."
+    )
     username = models.CharField(max_length=253, blank=True)
+    login = models.CharField(max_length=10, choices=Login, default=Login.PASSWORD)
     password = EncryptedTextField(blank=True)
+    oauth_token_url = models.URLField("token address", blank=True)
+    oauth_client_id = models.CharField("client id", max_length=253, blank=True)
+    oauth_client_secret = EncryptedTextField("client secret", blank=True)
+    oauth_refresh_token = EncryptedTextField("refresh token", blank=True)
+    oauth_access_token = EncryptedTextField(blank=True, editable=False)
+    oauth_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    provider = models.CharField(max_length=20, choices=Provider, blank=True)
+    provider_options = EncryptedTextField(
+        blank=True,
+        help_text="JSON with the keys of the provider, of Instantly or of Twilio.",
+    )
 
     daily_limit = models.PositiveIntegerField(default=30, help_text="Messages in any 24 hours.")
     hourly_limit = models.PositiveIntegerField(null=True, blank=True)
@@ -103,6 +146,14 @@ class Sender(models.Model):
     inbox_mark = models.BigIntegerField(
         default=0, help_text="Highest UID up to which everything is stored."
     )
+    checked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its connections were last tried."
+    )
+    check_error = models.CharField(max_length=300, blank=True)
+    dns_checked_at = models.DateTimeField(null=True, blank=True)
+    dns_report = models.JSONField(
+        default=dict, blank=True, help_text="SPF, DKIM and DMARC as they were last found."
+    )
     is_demo = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -112,6 +163,12 @@ class Sender(models.Model):
             one_of("transport", SenderTransport),
             one_of("status", SenderStatus),
             one_of("smtp_security", SenderSecurity),
+            one_of("imap_security", SenderSecurity),
+            one_of("login", SenderLogin),
+            models.CheckConstraint(
+                condition=Q(provider="") | Q(provider__in=SenderProvider.values),
+                name="sender_provider_is_known",
+            ),
             models.CheckConstraint(
                 condition=Q(gap_max__gte=F("gap_min")), name="sender_longest_gap_is_not_shorter"
             ),
@@ -240,6 +297,104 @@ class EmailLimit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.maximum} {self.get_counts_display()} per {self.scope} in {self.hours} h"
+
+
+class BreakerScope(models.TextChoices):
+    MAILBOX = "mailbox"
+    SENDING_DOMAIN = "sending_domain"
+    RECIPIENT_DOMAIN = "recipient_domain"
+    CAMPAIGN = "campaign"
+
+
+class BreakerCause(models.TextChoices):
+    COMPLAINTS = "complaints"
+    HARD_BOUNCES = "hard_bounces"
+    UNKNOWN = "unknown", "messages of unknown fate"
+    LOGIN_OR_DNS = "login_or_dns", "our login or DNS"
+    DEFERRALS = "deferrals", "one provider keeps putting us off"
+    ERRORS = "errors", "errors in a row"
+
+
+class BreakerLevel(models.TextChoices):
+    WARNING = "warning"
+    PAUSE = "pause"
+
+
+class Breaker(models.Model):
+    """A verdict on how sending goes: a warning, or a pause that nothing passes (LAW-14..16).
+
+    Rows are kept, so that they are the log of verdicts too. Where ``until`` is empty only an
+    admin closes it, with a reason.
+    """
+
+    Scope = BreakerScope
+    Cause = BreakerCause
+    Level = BreakerLevel
+
+    scope = models.CharField(max_length=20, choices=Scope)
+    cause = models.CharField(max_length=20, choices=Cause)
+    level = models.CharField(max_length=10, choices=Level)
+    sender = models.ForeignKey(
+        Sender, on_delete=models.CASCADE, null=True, blank=True, related_name="breakers"
+    )
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, null=True, blank=True, related_name="breakers"
+    )
+    domain = models.CharField(max_length=253, blank=True)
+    reason = models.CharField(max_length=300, help_text="With its numbers, for a person.")
+    numbers = models.JSONField(default=dict, blank=True)
+    tripped_at = models.DateTimeField()
+    until = models.DateTimeField(
+        null=True, blank=True, help_text="Empty: until an admin closes it."
+    )
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+    )
+    closing_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-tripped_at", "-pk"]
+        constraints = [
+            one_of("scope", BreakerScope),
+            one_of("cause", BreakerCause),
+            one_of("level", BreakerLevel),
+            models.CheckConstraint(
+                condition=Q(scope="mailbox", sender__isnull=False, campaign=None, domain="")
+                | Q(scope="campaign", campaign__isnull=False, sender=None, domain="")
+                | (
+                    Q(
+                        scope__in=["sending_domain", "recipient_domain"],
+                        sender=None,
+                        campaign=None,
+                    )
+                    & ~Q(domain="")
+                ),
+                name="breaker_names_what_it_holds",
+            ),
+            models.UniqueConstraint(
+                fields=["scope", "cause", "level", "sender", "campaign", "domain"],
+                condition=Q(closed_at=None),
+                nulls_distinct=False,
+                name="breaker_one_open_per_target",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) | ~Q(closing_reason=""),
+                name="breaker_closed_has_a_reason",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_level_display()}: {self.reason}"
+
+    @staticmethod
+    def in_force(now: datetime) -> Q:
+        """The condition under which it holds (or warns) at ``now``."""
+        return Q(closed_at__isnull=True) & (Q(until__isnull=True) | Q(until__gt=now))
 
 
 class StopScope(models.TextChoices):

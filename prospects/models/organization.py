@@ -133,3 +133,44 @@ class ContactAddress(models.Model):
 
     def __str__(self) -> str:
         return self.value
+
+
+class ConsentKind(models.TextChoices):
+    SMS = "sms", "SMS"
+
+
+class Consent(models.Model):
+    """Prior express written consent to be written to in a way that needs one (LAW-22).
+
+    Kept after it was revoked: the record is the proof of both.
+    """
+
+    Kind = ConsentKind
+
+    address = models.ForeignKey(
+        ContactAddress, on_delete=models.CASCADE, related_name="consents"
+    )
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.SMS)
+    text = models.TextField(help_text="The words they agreed to.")
+    source = models.CharField(max_length=300, help_text="Where: a form, a paper, a mail.")
+    obtained_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    revoked_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-obtained_at"]
+        constraints = [
+            one_of("kind", ConsentKind),
+            models.CheckConstraint(
+                condition=~models.Q(text="") & ~models.Q(source=""),
+                name="consent_has_words_and_source",
+            ),
+            models.UniqueConstraint(
+                fields=["address", "kind"],
+                condition=models.Q(revoked_at=None),
+                name="consent_one_in_force",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} consent of {self.address}"

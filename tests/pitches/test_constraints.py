@@ -81,6 +81,27 @@ TABLE = [
         Violation("stop_names_what_it_stops", f.StopFactory, {"scope": scope})
         for scope in ["organization", "campaign", "client", "mailbox"]
     ],
+    # breakers
+    Violation("breaker_names_what_it_holds", f.BreakerFactory, {"scope": "campaign"}),
+    Violation("breaker_names_what_it_holds", f.BreakerFactory, {"scope": "sending_domain"}),
+    Violation("breaker_names_what_it_holds", f.BreakerFactory, {"domain": "example.com"}),
+    Violation(
+        "breaker_one_open_per_target",
+        f.BreakerFactory,
+        ["scope", "cause", "level", "sender", "campaign", "domain"],
+    ),
+    Violation("breaker_closed_has_a_reason", f.BreakerFactory, {"closed_at": MONDAY}),
+    Violation("sender_provider_is_known", f.SenderFactory, {"provider": "pigeon"}),
+    # hearing
+    Violation("message_bounce_kind_is_known", f.MessageFactory, {"bounce_kind": "odd"}),
+    Violation(
+        "message_stop_was_requested_before_it_was_confirmed",
+        f.MessageFactory,
+        {"stop_confirmed_at": MONDAY},
+    ),
+    Violation(
+        "incoming_bounce_kind_is_known", f.IncomingMessageFactory, {"bounce_kind": "odd"}
+    ),
     # matches
     Violation(
         "match_once_per_campaign_and_cycle",

@@ -17,6 +17,9 @@ TABLE = [
         "organization_once_per_name_and_domain", f.OrganizationFactory, ["name_key", "domain"]
     ),
     Violation("address_belongs_to_one_contact", f.ContactAddressFactory, ["kind", "canonical"]),
+    Violation("consent_has_words_and_source", f.ConsentFactory, {"text": ""}),
+    Violation("consent_has_words_and_source", f.ConsentFactory, {"source": ""}),
+    Violation("consent_one_in_force", f.ConsentFactory, ["address", "kind"]),
     Violation("prospects_lead_score_in_range", f.LeadFactory, {"score": ABOVE}),
     Violation("prospects_lead_score_in_range", f.LeadFactory, {"score": BELOW}),
     Violation("prospects_lead_quality_in_range", f.LeadFactory, {"quality": ABOVE}),
