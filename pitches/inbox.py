@@ -145,8 +145,7 @@ def _store_understood(
     )
 
 
-# -- whose it is
-# -----------------------------------------------------------------------------------
+# -- whose it is -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +181,7 @@ def _join(mail: EmailMessage, sender: Sender) -> Joined:
     return Joined(latest.pitch, latest, "address") if latest else Joined()
 
 
-# -- what follows
-# ----------------------------------------------------------------------------------
+# -- what follows ------------------------------------------------------------------------------
 
 
 def act_on(incoming: IncomingMessage, *, now: datetime) -> None:

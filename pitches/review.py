@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign
 from config.db import WrongStatus
-from pitches import fingerprints, situations, stopping, writing
+from pitches import fingerprints, settling, situations, stopping, writing
 from pitches.models import FollowUpTask, Match, Message, Pitch, ReviewTask, Variant
 
 
@@ -69,13 +69,12 @@ def approve(
     if the words may not go out.
     """
     with transaction.atomic():
-        task = _open(task)
+        task = _hold_open(task)
         if task.kind in (ReviewTask.Kind.MATCH, ReviewTask.Kind.MATCH_FIT):
             return _decide_match(
                 task, Match.Decision.APPROVED, by=by, now=now, reason=reason, seconds=seconds
             )
         if task.kind == ReviewTask.Kind.MESSAGE:
-            _lock_pitch(task.pitch_id)
             if seen is not None and seen != shown(task):
                 raise ChangedMeanwhile(task)
             sha256 = _freeze(task, variants or {}, by=by, now=now)
@@ -103,7 +102,7 @@ def reject(
     if not reason.strip():
         raise NoReason("Say why: the reason is kept with the decision.")
     with transaction.atomic():
-        task = _open(task)
+        task = _hold_open(task)
         if task.kind in (ReviewTask.Kind.MATCH, ReviewTask.Kind.MATCH_FIT):
             return _decide_match(
                 task, Match.Decision.DECLINED, by=by, now=now, reason=reason, seconds=seconds
@@ -150,12 +149,21 @@ def _each(tasks: Iterable[ReviewTask], decide: Any) -> tuple[int, list[Refused]]
     return done, refused
 
 
-def _open(task: ReviewTask) -> ReviewTask:
+def _hold_open(task: ReviewTask) -> ReviewTask:
     """The task under its lock, if it is still to be decided; raises WrongStatus."""
-    task = ReviewTask.objects.select_for_update().get(pk=task.pk)
+    task = _hold(task)
     if not task.is_open:
         raise WrongStatus(task, "decided", _decided_how(task))
     return task
+
+
+def _hold(task: ReviewTask) -> ReviewTask:
+    """The task's row, and before it its person and pitch: a stop takes them in that order and
+    then closes the tasks.
+    """
+    if task.pitch_id:
+        _lock_pitch(task.pitch_id)
+    return ReviewTask.objects.select_for_update().get(pk=task.pk)
 
 
 def _decided_how(task: ReviewTask) -> str:
@@ -246,8 +254,7 @@ def _still_missing(match: Match) -> list[str]:
     ]
 
 
-# -- words
-# ---------------------------------------------------------------------------------------
+# -- words -------------------------------------------------------------------------------------
 
 
 def drafts_of(task: ReviewTask) -> list[Message]:
@@ -304,8 +311,8 @@ def _freeze(
     now: datetime,
     policy: str = "",
 ) -> str:
-    """Fix the words of all drafts of a task; the hash over them is what was decided on."""
-    pitch = _lock_pitch(task.pitch_id)
+    """Fix the words of all drafts of a held task; the hash over them is what was decided on."""
+    pitch = Pitch.objects.get(pk=task.pitch_id)
     drafts = drafts_of(task)
     if not drafts:
         raise WrongStatus(task, "approved", "without a draft: there is nothing left to approve")
@@ -366,7 +373,7 @@ def _reject_words(task: ReviewTask, *, reason: str, now: datetime) -> None:
     decision kept. Where something is out, only the drafts in question are canceled, and the
     later steps go on without them.
     """
-    pitch = _lock_pitch(task.pitch_id)
+    pitch = Pitch.objects.get(pk=task.pitch_id)
     messages = Message.objects.filter(pitch=pitch)
     is_first = task.message is None or task.message.number == 0
     if is_first and not messages.filter(status__in=Message.COUNTED).exists():
@@ -382,6 +389,7 @@ def _reject_words(task: ReviewTask, *, reason: str, now: datetime) -> None:
     FollowUpTask.objects.filter(FollowUpTask.is_open(), pitch=pitch, step__in=steps).update(
         canceled_at=now, reason=reason.strip()[:300]
     )
+    settling.end_if_nothing_is_left(pitch, now=now)
 
 
 def edit(variant: Variant, *, by: User, now: datetime, subject: str, body: str) -> Variant:
@@ -417,12 +425,12 @@ def withdraw(task: ReviewTask, *, by: User) -> ReviewTask:
     Answers the new open task. Raises WrongStatus when it is too late.
     """
     with transaction.atomic():
-        task = ReviewTask.objects.select_for_update().get(pk=task.pk)
+        task = _hold(task)
         if task.decision != ReviewTask.Decision.APPROVED:
             raise WrongStatus(task, "withdrawn", _decided_how(task))
         if task.kind == ReviewTask.Kind.MATCH:
             return _withdraw_match(task)
-        pitch = _lock_pitch(task.pitch_id)
+        pitch = Pitch.objects.get(pk=task.pitch_id)
         messages = _messages_of(task, pitch)
         may = (Message.Status.APPROVED, Message.Status.QUEUED)
         late = [message for message in messages if message.status not in may]
@@ -518,7 +526,7 @@ def _approve_by_policy(task: ReviewTask, *, now: datetime) -> bool:
     policy = Campaign.ReviewPolicy.TEMPLATE_ONLY
     try:
         with transaction.atomic():
-            task = _open(task)
+            task = _hold_open(task)
             if not all(_is_template_unchanged(draft) for draft in drafts_of(task)):
                 return False
             sha256 = _freeze(task, {}, by=None, now=now, policy=policy)

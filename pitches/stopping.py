@@ -162,8 +162,7 @@ def lift(row: Stop, *, by: AbstractBaseUser) -> Stop:
     return row
 
 
-# -- what a stop does to pitches
-# -----------------------------------------------------------------
+# -- what a stop does to pitches ---------------------------------------------------------------
 
 
 def _cancel_open_steps(
