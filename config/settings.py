@@ -228,6 +228,14 @@ SEND_ALLOWLIST = env.list("SEND_ALLOWLIST", default=[])
 EMAIL_CONNECT_TIMEOUT = env.int("EMAIL_CONNECT_TIMEOUT", default=30)
 EMAIL_COMMAND_TIMEOUT = env.int("EMAIL_COMMAND_TIMEOUT", default=60)
 EMAIL_DATA_TIMEOUT = env.int("EMAIL_DATA_TIMEOUT", default=600)
+# Hearing: seconds for one answer of an IMAP server, and for one reading of a mailbox in all.
+IMAP_TIMEOUT = env.int("IMAP_TIMEOUT", default=30)
+IMAP_TOTAL_TIMEOUT = env.int("IMAP_TOTAL_TIMEOUT", default=180)
+# Every other server that is asked over the web.
+HTTP_CONNECT_TIMEOUT = env.int("HTTP_CONNECT_TIMEOUT", default=10)
+HTTP_READ_TIMEOUT = env.int("HTTP_READ_TIMEOUT", default=30)
+# What tests break on purpose; see config.faults. Refused where mail is live (check config.E032).
+FAULTS = env("FAULTS", default="")
 BRAND_NAME = env("BRAND_NAME", default="Overture") or "Overture"
 BRAND_NAME_IS_SET = bool(env("BRAND_NAME", default=""))
 BRAND_WEBSITE = env("BRAND_WEBSITE", default="")

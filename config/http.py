@@ -1,0 +1,101 @@
+"""The one door to the web: https only, explicit timeouts, no redirects, a bounded answer.
+
+A secret stands in headers or body, never in the address; what goes wrong is told by the host
+and the cause alone, so no message shows it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from django.conf import settings
+
+# No answer we ask for is longer; an endless one must not fill the memory.
+MOST_BYTES = 5_000_000
+
+
+class HttpError(Exception):
+    """Nothing usable came back. ``is_unclear``: it may have been received all the same."""
+
+    def __init__(self, message: str, *, is_unclear: bool = False) -> None:
+        self.is_unclear = is_unclear
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever its status."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The body as JSON; None where it is none."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+def ask(
+    method: str,
+    url: str,
+    *,
+    data: Mapping[str, str] | None = None,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    auth: tuple[str, str] | None = None,
+) -> Answer:
+    """One request and its answer: ``data`` goes as a form, ``body`` as JSON.
+
+    Waits HTTP_CONNECT_TIMEOUT and HTTP_READ_TIMEOUT seconds. Raises HttpError where there is no
+    answer; a status of 400 and above is an answer.
+    """
+    host = _host(url)
+    patience = (settings.HTTP_CONNECT_TIMEOUT, settings.HTTP_READ_TIMEOUT)
+    try:
+        with requests.request(
+            method,
+            url,
+            data=data,
+            json=body,
+            headers=dict(headers or {}),
+            auth=auth,
+            timeout=patience,
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            read = response.raw.read(MOST_BYTES + 1, decode_content=True)
+            if len(read) > MOST_BYTES:
+                raise HttpError(f"{host} answers without end", is_unclear=True)
+            return Answer(response.status_code, read, dict(response.headers))
+    except requests.exceptions.ConnectTimeout as e:
+        raise HttpError(f"{host} does not answer") from e
+    except requests.exceptions.SSLError as e:
+        raise HttpError(f"{host} has no certificate that can be trusted") from e
+    except requests.exceptions.ConnectionError as e:
+        raise HttpError(f"no connection to {host}", is_unclear=True) from e
+    except (requests.exceptions.RequestException, OSError) as e:
+        cause = type(e).__name__
+        raise HttpError(f"no whole answer from {host}: {cause}", is_unclear=True) from e
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        raise HttpError("the address cannot be read") from None
+    if parts.scheme != "https" or not host or parts.username or parts.password:
+        raise HttpError("the address must begin with https:// and name a host")
+    return host
