@@ -105,6 +105,12 @@ def sending(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
             hint=f"It is one of {', '.join(SEND_MODES)}.",
             id="config.E030",
         )
+    if settings.SEND_MODE == "live" and settings.FAULTS:
+        yield Error(
+            "FAULTS would kill workers while they send real mail.",
+            hint="Take FAULTS out of the environment; it is for tests.",
+            id="config.E032",
+        )
     if settings.SEND_MODE == "allowlist" and not settings.SEND_ALLOWLIST:
         yield Warning(
             "SEND_MODE is allowlist and the list is empty, so nothing is sent.",

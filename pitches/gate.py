@@ -15,6 +15,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
+from config import faults
 from pitches import (
     journal,
     rules,
@@ -81,6 +82,7 @@ def pass_through(message: Message, *, now: datetime) -> None:
                 hold_reason="",
                 hold_until=None,
             )
+            faults.point("P6")
     except journal.JournalUnavailable as e:
         sentence = Reason.JOURNAL_UNAVAILABLE.label.format(cause=e)
         raise Held(Reason.JOURNAL_UNAVAILABLE, until=now + ASK_AGAIN, sentence=sentence) from e

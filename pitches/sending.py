@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import connection
 
+from config import faults
 from pitches import (
     gate,
     inbox,
@@ -72,9 +73,11 @@ def send_due(
         open_channels: dict[int, Channel] = {}
         while (elapsed := time.monotonic() - began) < most and not stop():
             at = now + timedelta(seconds=int(elapsed))
+            faults.point("P1")
             message = _claim(at, seen=seen, only=only)
             if message is None:
                 break
+            faults.point("P2")
             seen.append(message.pk)
             beat()
             if message.sender_id not in open_channels:
@@ -187,8 +190,10 @@ def _hand_over(
 
     No transaction is open; whatever comes back is written down first.
     """
+    faults.point("P7")
     try:
         receipt = channel.hand_over(letter, now=now)
+        faults.point("P9")
     except ChannelError as e:
         settling.note_reply(message, journal.REFUSED, e.code, now=now)
         settling.refused(message, e, now=now)
@@ -201,6 +206,8 @@ def _hand_over(
         report.note(f"{message.to_address}: {e}")
     else:
         settling.note_reply(message, journal.ACCEPTED, receipt.code, now=now)
+        faults.point("P10")
         settling.settle(message, receipt, now=now)
+        faults.point("P11")
         report.sent += 1
         report.note(f"{message.to_address}: sent")

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns.models import Step
+from config import faults
 from pitches import (
     fingerprints,
     journal,
@@ -135,6 +136,7 @@ def release(message: Message, held: Held) -> None:
 
     Only while the lease is ours.
     """
+    faults.point("P12")
     mine = Q(lease_owner=message.lease_owner)
     rows = Message.objects.filter(mine, pk=message.pk, status=Message.Status.CLAIMED)
     if held.reason == Reason.JOURNAL_KNOWS_IT:
@@ -173,6 +175,7 @@ def release(message: Message, held: Held) -> None:
 
 def refused(message: Message, error: ChannelError, *, now: datetime) -> None:
     """A definite no: the slot is free again in the same transaction (REL-11)."""
+    faults.point("P12")
     if error.of_mailbox:
         put_off(message, now + RETRY_FIRST, str(error))
         _let_the_mailbox_rest(message.sender, now + RETRY_FIRST)

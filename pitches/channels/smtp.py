@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from config import logins
+from config import faults, logins
 from pitches.channels import Channel, ChannelError, Letter, OutcomeUnknown, Receipt
 from pitches.models import Sender
 
@@ -37,10 +37,13 @@ class SmtpChannel(Channel):
         smtp = self._connected()
         smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
         self._begun = True
+        faults.point("P3")
         try:
             self._expect(smtp.mail(letter.sender), {250}, of_mailbox=True)
             self._expect(smtp.rcpt(letter.recipient), {250, 251})
+            faults.point("P4")
             self._expect(smtp.docmd("DATA"), {354})
+            faults.point("P5")
         except (OSError, smtplib.SMTPException) as e:
             self.close()
             raise ChannelError(
@@ -53,7 +56,9 @@ class SmtpChannel(Channel):
         assert smtp is not None
         smtp.sock.settimeout(settings.EMAIL_DATA_TIMEOUT)
         try:
-            smtp.send(_dotted(letter.as_bytes()))
+            for part in faults.parted("P8", _dotted(letter.as_bytes())):
+                smtp.send(part)
+            faults.point("P9")
             code, answer = smtp.getreply()
             smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
         except (OSError, smtplib.SMTPException) as e:
