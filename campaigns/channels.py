@@ -32,6 +32,27 @@ LIMITS: dict[str, Limit] = {
 }
 SMS_UNICODE_PART = 70
 
+# What must be known of a person to be written to there, in words.
+NEEDS: dict[str, str] = {
+    Channel.EMAIL: "an e-mail address",
+    Channel.LINKEDIN_NOTE: "a LinkedIn page",
+    Channel.LINKEDIN_MESSAGE: "a LinkedIn page",
+    Channel.LINKEDIN_INMAIL: "a LinkedIn page",
+    Channel.SMS: "a telephone number",
+    Channel.CUSTOM: "a profile or an address",
+}
+
+# Worked by a person: these networks forbid every automation (LAW-23), and what is "by hand" has
+# no other way.
+BY_HAND = frozenset(
+    {
+        Channel.LINKEDIN_NOTE.value,
+        Channel.LINKEDIN_MESSAGE.value,
+        Channel.LINKEDIN_INMAIL.value,
+        Channel.CUSTOM.value,
+    }
+)
+
 # Codes that are shown to the reviewer but keep nothing from being approved.
 WARNINGS = frozenset({"sms_unicode"})
 

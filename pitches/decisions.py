@@ -49,7 +49,7 @@ class Reason(models.TextChoices):
         "A draft to this lead was rejected: {cause}. Ask for a new one if you want it.",
     )
     ALREADY_OPEN = "already_open", "A pitch to this lead is open already."
-    NO_COMPANY_CONTACTS = "no_company_contacts", "No contact with an e-mail address is known."
+    NO_COMPANY_CONTACTS = "no_company_contacts", "No contact with {address} is known."
     ADDRESS_INVALID = "address_invalid", "The address was found to be invalid."
     SUPPRESSED = "suppressed", "This address must not be written to: {cause}."
     DO_NOT_CONTACT = "do_not_contact", "{organization} asked not to be contacted."
@@ -122,6 +122,13 @@ class Reason(models.TextChoices):
         "total_limit",
         "Limit reached: {maximum} {counts} in {hours} h over everything, and {used} are out.",
     )
+    REQUESTS_LIMIT = (
+        "requests_limit",
+        "Limit reached: {sender} makes {maximum} connection requests a week and has made "
+        "{used}.",
+    )
+    # a person's work
+    BY_HAND = "by_hand", "By hand: in the list of {owner} {day}."
     # the machine
     JOURNAL_UNAVAILABLE = "journal_unavailable", "The send journal cannot be written: {cause}."
     JOURNAL_KNOWS_IT = (

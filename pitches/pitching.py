@@ -13,10 +13,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, F, Max, OuterRef, Q
 
 from campaigns.models import Campaign, Candidate, Channel, Step
-from pitches import fingerprints, matching, rules, situations, urgency, writing
+from pitches import fingerprints, matching, recipients, rules, situations, urgency, writing
 from pitches.decisions import Decision, Field, Outcome, Verdict
 from pitches.models import EmailLimit, Match, Message, Pitch, ReviewTask, Sender, SendMode
-from pitches.recipients import Senders, of_leads
+from pitches.recipients import Senders
 from pitches.rules import Situation
 from pitches.situations import Target
 from prospects.models import ContactAddress, Lead, LeadIdentity
@@ -201,7 +201,8 @@ class _Desk:
         self.now = now
         self.again = again
         self.pitched = 0
-        self.addresses = of_leads(group.lead for group in groups)
+        self.channels = recipients.first_channels(campaigns)
+        self.addresses = self._addresses(groups)
         candidates = [match.candidate for group in groups for match in group.matches]
         self.senders = Senders(campaigns, candidates)
         self.open_pitches = _open_pitches({candidate.pk for candidate in candidates})
@@ -228,9 +229,10 @@ class _Desk:
         Count them already.
         """
         organizations = {group.lead.organization_id for group in groups}
-        organizations |= {each.contact.organization_id for each in self.addresses.values()}
+        addresses = [each for found in self.addresses.values() for each in found.values()]
+        organizations |= {each.contact.organization_id for each in addresses}
         organizations -= {None}
-        contacts = {address.contact_id for address in self.addresses.values()}
+        contacts = {address.contact_id for address in addresses}
         waiting = Pitch.objects.open().filter(first_sent_at__isnull=True)
         rows = waiting.filter(
             Q(lead__organization__in=organizations)
@@ -244,8 +246,23 @@ class _Desk:
                 self.around.ledger.add((scope.ORGANIZATION.value, each, initial), self.now)
             self.around.ledger.add((scope.CONTACT.value, contact, initial), self.now)
 
+    def channel_of(self, campaign: Campaign) -> str:
+        """By which way the campaign's first message goes."""
+        return self.channels.get(campaign.sequence_id or 0, Channel.EMAIL.value)
+
+    def _addresses(self, groups: list[Group]) -> dict[str, dict[int, ContactAddress]]:
+        """By channel and lead: two queries for each channel that is in use."""
+        leads: dict[str, list[Lead]] = defaultdict(list)
+        for group in groups:
+            leads[self.channel_of(group.campaign)].append(group.lead)
+        return {
+            channel: recipients.of_leads(some, channel=channel)
+            for channel, some in leads.items()
+        }
+
     def _target(self, group: Group, matches: list[Approved]) -> Target:
-        address = self.addresses.get(group.lead.pk)
+        channel = self.channel_of(group.campaign)
+        address = self.addresses[channel].get(group.lead.pk)
         candidates = [match.candidate for match in matches]
         return Target(
             campaign=group.campaign,
@@ -257,6 +274,7 @@ class _Desk:
             sender=self.senders.of_pitch(group.campaign, candidates),
             candidates=candidates,
             urgent=any(match.urgent for match in matches),
+            channel=channel,
         )
 
     def decide(self, group: Group) -> Decision:
@@ -362,7 +380,7 @@ def _decision(
         candidates=tuple(match.candidate.name for match in matches),
         contact=address.value if address else "",
         sender=sender.address if sender else "",
-        channel=Channel.EMAIL.value,
+        channel=situation.channel,
         step="initial",
         urgent=situation.urgent,
         ids={

@@ -6,43 +6,80 @@ from collections.abc import Iterable, Sequence
 
 from django.db.models import F
 
-from campaigns.models import Campaign, Candidate
+from campaigns.models import Campaign, Candidate, Channel, Step
 from pitches.models import Sender, SenderCampaign
 from prospects.models import Contact, ContactAddress, Lead
 
+Kind = ContactAddress.Kind
+LINKEDIN = (Kind.LINKEDIN,)
+# What a channel needs of a person, the first that is known.
+ADDRESS_KINDS: dict[str, tuple[str, ...]] = {
+    Channel.EMAIL: (Kind.EMAIL,),
+    Channel.SMS: (Kind.PHONE,),
+    Channel.LINKEDIN_NOTE: LINKEDIN,
+    Channel.LINKEDIN_MESSAGE: LINKEDIN,
+    Channel.LINKEDIN_INMAIL: LINKEDIN,
+    Channel.CUSTOM: (Kind.PROFILE, Kind.LINKEDIN, Kind.EMAIL, Kind.PHONE),
+}
 
-def of_leads(leads: Iterable[Lead]) -> dict[int, ContactAddress]:
-    """The address to write to, by lead id: one person, the primary one first (S003-006, C33).
+
+def first_channels(campaigns: Iterable[Campaign]) -> dict[int, str]:
+    """The channel of each sequence's first message, by sequence id. One query.
+
+    It decides by which kind of address a lead is written to.
+    """
+    sequences = {campaign.sequence_id for campaign in campaigns if campaign.sequence_id}
+    steps = Step.objects.filter(sequence__in=sequences, number=0)
+    return dict(steps.values_list("sequence_id", "channel"))
+
+
+def of_leads(
+    leads: Iterable[Lead], *, channel: str = Channel.EMAIL
+) -> dict[int, ContactAddress]:
+    """The address to write to on ``channel``, by lead id: one person, the primary one first
+    (S003-006, C33).
 
     A lead's own contacts come before the partner contacts of its organization. Leads without
-    anybody are missing. Two queries.
+    anybody who has such an address are missing. Two queries.
     """
     leads = list(leads)
-    emails = ContactAddress.objects.filter(kind=ContactAddress.Kind.EMAIL).select_related(
+    kinds = ADDRESS_KINDS[channel]
+    wanted = ContactAddress.objects.filter(kind__in=kinds).select_related(
         "contact__organization"
     )
-    own = (
-        emails.filter(contact__leads__in=leads)
-        .annotate(lead_id=F("contact__leads"))
-        .order_by("-contact__is_primary", "contact__pk", "pk")
-    )
-    partners = emails.filter(
+    own = wanted.filter(contact__leads__in=leads).annotate(lead_id=F("contact__leads"))
+    partners = wanted.filter(
         contact__organization__in={
             lead.organization_id for lead in leads if lead.organization_id
         },
         contact__role=Contact.Role.PARTNER,
-    ).order_by("-contact__is_primary", "contact__pk", "pk")
-
+    )
     by_lead: dict[int, ContactAddress] = {}
-    for address in own:
-        by_lead.setdefault(address.lead_id, address)
+    for address in _best_first(own, kinds):
+        by_lead.setdefault(address.lead_id, address)  # type: ignore[attr-defined]
     by_organization: dict[int, ContactAddress] = {}
-    for address in partners:
-        by_organization.setdefault(address.contact.organization_id, address)
+    for address in _best_first(partners, kinds):
+        by_organization.setdefault(address.contact.organization_id or 0, address)
     for lead in leads:
-        if lead.pk not in by_lead and (found := by_organization.get(lead.organization_id)):
+        found = by_organization.get(lead.organization_id or 0)
+        if lead.pk not in by_lead and found:
             by_lead[lead.pk] = found
     return by_lead
+
+
+def _best_first(
+    rows: Iterable[ContactAddress], kinds: Sequence[str]
+) -> Iterable[ContactAddress]:
+    """The primary person first; of one person the kind that the channel likes best."""
+    return sorted(
+        rows,
+        key=lambda row: (
+            not row.contact.is_primary,
+            row.contact_id,
+            kinds.index(row.kind),
+            row.pk,
+        ),
+    )
 
 
 class Senders:

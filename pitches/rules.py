@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from campaigns import channels
 from campaigns.models import Campaign, Candidate, Channel, Step
 from campaigns.zones import zone
 from pitches import decisions, limits
@@ -46,6 +47,7 @@ class Situation:
     window: Window
     ledger: Ledger
     limits: Limits
+    channel: str = Channel.EMAIL.value
     urgent: bool = False
     initial: bool = True
     stops: list[Stop] = field(default_factory=list)
@@ -67,6 +69,15 @@ class Situation:
     # when this sender's other messages leave, with the seconds each wants before it
     leaving: list[tuple[datetime, int]] = field(default_factory=list)
     reads_own_inbox: bool = False
+    # a message that a person takes to its recipient
+    by_person: bool = False
+    requests_used: int = 0
+    requests_most: int = 0
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether no machine may take it (LAW-23)."""
+        return self.message is not None and self.message.is_by_hand
 
     @property
     def is_draft(self) -> bool:
@@ -260,7 +271,9 @@ def pitch_is_open(s: Situation, moment: datetime) -> Objection | None:
 
 
 def somebody_can_be_reached(s: Situation, moment: datetime) -> Objection | None:
-    return None if s.address else Objection(Reason.NO_COMPANY_CONTACTS, None)
+    if s.address:
+        return None
+    return Objection(Reason.NO_COMPANY_CONTACTS, None, {"address": channels.NEEDS[s.channel]})
 
 
 def address_works(s: Situation, moment: datetime) -> Objection | None:
@@ -314,14 +327,14 @@ def sender_is_active(s: Situation, moment: datetime) -> Objection | None:
 
 def sender_is_set_up(s: Situation, moment: datetime) -> Objection | None:
     assert s.sender is not None
-    if s.mode == SendMode.CAPTURE or s.sender.smtp_host:
+    if s.is_by_hand or s.mode == SendMode.CAPTURE or s.sender.smtp_host:
         return None
     return Objection(Reason.SENDER_NOT_SET_UP, None, {"sender": s.sender.address})
 
 
 def channel_sends_by_itself(s: Situation, moment: datetime) -> Objection | None:
     assert s.message is not None
-    if s.message.channel == Channel.EMAIL:
+    if s.is_by_hand or s.message.channel == Channel.EMAIL:
         return None
     return Objection(
         Reason.CHANNEL_NOT_READY, None, {"channel": s.message.get_channel_display()}
@@ -336,8 +349,8 @@ def inbox_is_fresh(sender: Sender, *, now: datetime) -> bool:
 
 def inbox_is_not_blind(s: Situation, moment: datetime) -> Objection | None:
     """A follow-up needs a mailbox that is read. One that lies on this machine always can be."""
-    if s.initial or s.reads_own_inbox or s.sender is None:
-        return None
+    if s.initial or s.is_by_hand or s.reads_own_inbox or s.sender is None:
+        return None  # whoever works by hand looks into the thread before writing
     read_at = s.sender.inbox_read_at
     if read_at is not None and s.now - read_at <= INBOX_BLIND:
         return None
@@ -423,6 +436,8 @@ def _local(moment: datetime | None, zone_name: str) -> str:
 def sender_leaves_a_gap(s: Situation, moment: datetime) -> Objection | None:
     assert s.sender is not None
     assert s.message is not None
+    if s.is_by_hand:
+        return None
     seconds, free = gap(s.sender, s.message.message_id), moment
     for other, before in s.leaving:
         too_late = other <= free < other + timedelta(seconds=seconds)
@@ -439,6 +454,45 @@ def gap(sender: Sender, message_id: str) -> int:
     width = sender.gap_max - sender.gap_min + 1
     number = int.from_bytes(hashlib.sha256(message_id.encode()).digest()[:8])
     return sender.gap_min + number % width
+
+
+# -- by hand ---------------------------------------------------------------------------------
+
+
+def week_has_room(s: Situation, moment: datetime) -> Objection | None:
+    """Connection requests of a sender are counted by the week, Monday to Sunday (S004-040)."""
+    if s.message is None or s.message.channel != Channel.LINKEDIN_NOTE:
+        return None
+    assert s.sender is not None
+    week = monday(s.now, s.sender.time_zone)
+    if s.requests_used < s.requests_most or moment >= week + timedelta(days=7):
+        return None
+    numbers = {
+        "sender": s.sender.address,
+        "maximum": s.requests_most,
+        "used": s.requests_used,
+    }
+    next_week = monday(week + timedelta(days=7, hours=12), s.sender.time_zone)
+    return Objection(Reason.REQUESTS_LIMIT, next_week, numbers)
+
+
+def monday(moment: datetime, zone_name: str) -> datetime:
+    """When the week of this moment began, in that zone."""
+    day = moment.astimezone(zone(zone_name)).date()
+    first = day - timedelta(days=day.isoweekday() - 1)
+    return datetime(first.year, first.month, first.day, tzinfo=zone(zone_name))
+
+
+def it_is_worked_by_hand(s: Situation, moment: datetime) -> Objection | None:
+    """No machine takes it: it stands in somebody's list, and that person may."""
+    if not s.is_by_hand or s.by_person:
+        return None
+    assert s.sender is not None
+    tz = zone(s.sender.time_zone)
+    day, today = moment.astimezone(tz).date(), s.now.astimezone(tz).date()
+    told = "of today" if day == today else f"of {day:%A %d %B}"
+    owner = s.sender.user.get_username() if s.sender.user else s.sender.name
+    return Objection(Reason.BY_HAND, None, {"owner": owner, "day": told})
 
 
 # -- limits ----------------------------------------------------------------------------------
@@ -543,6 +597,8 @@ FOR_A_MESSAGE: tuple[Rule, ...] = (
     inbox_is_not_blind,
     organization_wants_to_hear_again,
     limits_have_a_slot,
+    week_has_room,
     window_is_open,
     sender_leaves_a_gap,
+    it_is_worked_by_hand,
 )

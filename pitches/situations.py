@@ -8,20 +8,29 @@ through here, so they cannot see different worlds.
 from __future__ import annotations
 
 from bisect import insort
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Max, Q
 
-from campaigns.models import Blackout, Campaign, Candidate, Step
+from campaigns.models import Blackout, Campaign, Candidate, Channel, Step
+from campaigns.zones import zone
 from pitches import fingerprints
 from pitches.limits import Ledger, Limits
-from pitches.models import EmailLimit, IncomingMessage, Message, Sender, SendMode, Stop
-from pitches.rules import Situation, gap
+from pitches.models import (
+    EmailLimit,
+    IncomingMessage,
+    Message,
+    Sender,
+    SendMode,
+    Stop,
+    WeeklyPlan,
+)
+from pitches.rules import Situation, gap, monday
 from pitches.windows import Period, Window
 from prospects import suppressions
 from prospects.models import Contact, ContactAddress, Lead, Organization
@@ -29,6 +38,9 @@ from prospects.models import Contact, ContactAddress, Lead, Organization
 # After an answer, other clients leave the person alone this long unless somebody closes the
 # thread.
 CONVERSATION = timedelta(days=30)
+SECOND = timedelta(seconds=1)
+# Connection requests a week where no weekly plan says otherwise (H004-06).
+MOST_REQUESTS = 50
 
 
 def mode() -> SendMode:
@@ -50,6 +62,7 @@ class Target:
     initial: bool = True
     urgent: bool = False
     step: Step | None = None
+    channel: str = Channel.EMAIL.value
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -66,6 +79,8 @@ class Surroundings:
     conversations: dict[int, list[tuple[int, datetime]]]
     blackouts: dict[int, tuple[Period, ...]]
     leaving: dict[int, list[tuple[datetime, int]]]
+    # connection requests of a sender in this week: made so far, and how many there may be
+    requests: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def of_messages(messages: Sequence[Message], *, now: datetime) -> list[Situation]:
@@ -80,7 +95,7 @@ NEEDED = (
     "pitch__campaign__client",
     "pitch__lead__organization",
     "pitch__address__contact__organization",
-    "sender",
+    "sender__user",
     "step",
 )
 
@@ -109,14 +124,25 @@ def target_of(message: Message) -> Target:
         initial=message.number == 0,
         urgent=pitch.urgent,
         step=message.step,
+        channel=message.channel,
         extra={
             "message": message,
-            "due_at": due_at(message),
+            "due_at": _on_its_day(message, due_at(message)),
             "step_before": step_before(message),
             "fingerprint": fingerprints.of_message(message),
-            "text_problems": _text_problems(),
+            "text_problems": _text_problems(message),
         },
     )
+
+
+def _on_its_day(message: Message, due: datetime | None) -> datetime | None:
+    """By hand a step is due on a day, not at an hour; the week's plan may set a later one."""
+    if due is None or not message.is_by_hand:
+        return due
+    if message.weekly_plan_id and message.send_at:
+        due = max(due, message.send_at)
+    local = due.astimezone(zone(message.sender.time_zone))
+    return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def due_at(message: Message) -> datetime | None:
@@ -142,7 +168,9 @@ def step_before(message: Message) -> Step | None:
     return max(earlier, key=lambda step: step.number, default=None)
 
 
-def _text_problems() -> tuple[str, ...]:
+def _text_problems(message: Message) -> tuple[str, ...]:
+    if message.channel != Channel.EMAIL:
+        return ()
     if mode() == SendMode.LIVE and not settings.POSTAL_ADDRESS:
         return ("no postal address is set, and live mail must carry one",)
     return ()
@@ -172,26 +200,31 @@ def situation(target: Target, around: Surroundings) -> Situation:
         on_allowlist=around.mode != SendMode.ALLOWLIST or _is_allowed(email),
         leaving=around.leaving[target.sender.pk] if target.sender else [],
         reads_own_inbox=around.mode == SendMode.CAPTURE,
+        requests_used=_requests_of(target, around)[0],
+        requests_most=_requests_of(target, around)[1],
+        channel=target.channel,
         **target.extra,
     )
 
 
 def window_of(target: Target, blackouts: tuple[Period, ...]) -> Window:
-    """The recipient's window.
+    """The recipient's window; by hand the whole of its days.
 
     Their zone and country as far as they are known, else the campaign's.
     """
     campaign, step = target.campaign, target.step
+    message = target.extra.get("message")
+    whole_day = message is not None and message.is_by_hand
     known = [place for place in (target.contact, target.lead, target.organization) if place]
     return Window(
         zone_name=next(
             (place.time_zone for place in known if place.time_zone), campaign.time_zone
         ),
-        opens=campaign.window_start,
-        closes=campaign.window_end,
+        opens=time.min if whole_day else campaign.window_start,
+        closes=time.max if whole_day else campaign.window_end,
         days=frozenset(campaign.window_days)
         & frozenset(step.days or range(1, 8) if step else range(1, 8)),
-        slots=tuple(step.slots) if step else (),
+        slots=tuple(step.slots) if step and not whole_day else (),
         country=next((place.country for place in known if place.country), ""),
         observe_holidays=campaign.observe_holidays,
         blackouts=blackouts,
@@ -257,7 +290,41 @@ def survey(targets: Sequence[Target], *, now: datetime) -> Surroundings:
         conversations=_conversations(contacts, now=now),
         blackouts=_blackouts({t.campaign.pk for t in targets}),
         leaving=_last_out({t.sender.pk for t in targets if t.sender}),
+        requests=_requests(targets, now=now),
     )
+
+
+def _requests(targets: Iterable[Target], *, now: datetime) -> dict[int, tuple[int, int]]:
+    """Connection requests this week, made and allowed, by the sender of each that is planned.
+
+    The week's plan of the sender's owner says how many there may be (S004-040).
+    """
+    asking = [target.extra.get("message") for target in targets]
+    senders = {m.sender for m in asking if m and m.channel == Channel.LINKEDIN_NOTE}
+    if not senders:
+        return {}
+    began = {sender.pk: monday(now, sender.time_zone) for sender in senders}
+    sent = Message.objects.counted(since=min(began.values()) - SECOND, mode=mode())
+    rows = sent.filter(sender__in=senders, channel=Channel.LINKEDIN_NOTE)
+    made = Counter(pk for pk, at in rows.values_list("sender", "counted_at") if at >= began[pk])
+    weeks = {moment.date() for moment in began.values()}
+    plans = WeeklyPlan.objects.filter(owner__senders__in=senders, week__in=weeks)
+    allowed: Counter[int] = Counter()
+    for pk, week, most in plans.values_list("owner__senders", "week", "target_requests"):
+        if pk in began and began[pk].date() == week:
+            allowed[pk] += most
+    return {pk: (made[pk], allowed[pk] or MOST_REQUESTS) for pk in began}
+
+
+def _requests_of(target: Target, around: Surroundings) -> tuple[int, int]:
+    return around.requests.get(target.sender.pk, (0, 0)) if target.sender else (0, 0)
+
+
+def take_request(around: Surroundings, message: Message) -> None:
+    """One more connection request is planned for this week."""
+    if message.channel == Channel.LINKEDIN_NOTE:
+        made, most = around.requests[message.sender_id]
+        around.requests[message.sender_id] = (made + 1, most)
 
 
 def _stops(targets: Iterable[Target], *, now: datetime) -> list[Stop]:
