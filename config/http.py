@@ -75,10 +75,7 @@ def ask(
             allow_redirects=False,
             stream=True,
         ) as response:
-            read = response.raw.read(MOST_BYTES + 1, decode_content=True)
-            if len(read) > MOST_BYTES:
-                raise HttpError(f"{host} answers without end", is_unclear=True)
-            return Answer(response.status_code, read, dict(response.headers))
+            return Answer(response.status_code, _read(response), dict(response.headers))
     except requests.exceptions.ConnectTimeout as e:
         raise HttpError(f"{host} does not answer") from e
     except requests.exceptions.SSLError as e:
@@ -88,6 +85,15 @@ def ask(
     except (requests.exceptions.RequestException, OSError) as e:
         cause = type(e).__name__
         raise HttpError(f"no whole answer from {host}: {cause}", is_unclear=True) from e
+
+
+def _read(response: requests.Response) -> bytes:
+    read = bytearray()
+    for part in response.iter_content(65_536):
+        read += part
+        if len(read) > MOST_BYTES:
+            raise HttpError("an answer without end", is_unclear=True)
+    return bytes(read)
 
 
 def _host(url: str) -> str:

@@ -146,6 +146,11 @@ class Sender(models.Model):
     inbox_mark = models.BigIntegerField(
         default=0, help_text="Highest UID up to which everything is stored."
     )
+    inbox_stuck_uid = models.BigIntegerField(
+        null=True, blank=True, help_text="The mail that could not be fetched; the mark waits."
+    )
+    inbox_stuck_reads = models.PositiveSmallIntegerField(default=0)
+    inbox_stuck_since = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(
         null=True, blank=True, help_text="When its connections were last tried."
     )
