@@ -1,13 +1,14 @@
 """System checks: what is wrong with the configuration, told at start with an id and a hint."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from . import logins
+from . import logins, visitors
 
 SEND_MODES = ["capture", "allowlist", "live"]
 SHORTEST_KEY = 32
@@ -96,6 +97,20 @@ def exposure(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register(Tags.security)
+def proxies(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Whose word is taken for where a request comes from."""
+    for entry in settings.TRUSTED_PROXIES:
+        try:
+            ip_network(entry)
+        except ValueError:
+            yield Error(
+                f"TRUSTED_PROXIES names {entry!r}, which is no address and no network.",
+                hint="Write 10.0.0.5 or 10.0.0.0/8.",
+                id="config.E021",
+            )
+
+
 @register
 def sending(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     """Mail leaves only by an explicit, complete decision."""
@@ -125,14 +140,15 @@ def sending(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         )
     if settings.SEND_MODE == "live" and not settings.POSTAL_ADDRESS:
         yield Warning(
-            "Mail goes out without a postal address, which the law of most countries demands.",
+            "No live mail goes out: each must carry a postal address, and there is none.",
             hint="Set POSTAL_ADDRESS.",
             id="config.W032",
         )
-    if settings.SEND_MODE == "live" and logins.is_loopback_host(settings.PUBLIC_HOST):
+    if settings.SEND_MODE == "live" and not visitors.is_public(settings.PUBLIC_URL):
         yield Warning(
-            "The unsubscribe links in mail point to this machine: nobody can follow them.",
-            hint="Set PUBLIC_URL to the address people reach.",
+            f"No live mail goes out: recipients cannot reach {settings.PUBLIC_URL} to "
+            "unsubscribe.",
+            hint="Set PUBLIC_URL to the https address under which people reach this desk.",
             id="config.W033",
         )
 

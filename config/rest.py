@@ -16,7 +16,6 @@ from typing import Any, ClassVar, NoReturn
 
 import django_filters
 from django import forms
-from django.core.cache import cache
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import models, transaction
 from django.db.models import Q
@@ -30,6 +29,8 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
+
+from config import visitors
 
 BODY_LIMIT = 1_000_000  # bytes (SEC-15)
 DEPTH_LIMIT = 20  # lists and objects within each other (SEC-15)
@@ -346,14 +347,8 @@ class PerMinute(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         self.now = time.time()
-        who = request.user.pk or f"at-{self.get_ident(request)}"
-        key = f"{self.name}-{who}-{int(self.now // 60)}"
-        if cache.add(key, 1, timeout=120):
-            return True
-        try:
-            return cache.incr(key) <= self.limit
-        except ValueError:  # it expired in between
-            return True
+        who = request.user.pk or f"at-{visitors.neighbourhood(visitors.caller(request))}"
+        return not visitors.is_too_often(self.name, str(who), per_minute=self.limit)
 
     def wait(self) -> float:
         return 60 - self.now % 60

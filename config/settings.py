@@ -37,6 +37,8 @@ if not (SECRET_KEY and CREDENTIALS_KEY and SUPPRESSION_KEY and MESSAGE_ID_KEY):
 DEBUG = env.bool("DEBUG", default=False)
 PUBLIC_URL = env("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 PUBLIC_HOST = urlsplit(PUBLIC_URL).hostname or ""
+# Only what these wrote into X-Forwarded-For is believed: addresses or networks.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or [PUBLIC_HOST, *LOOPBACK_HOSTS]
 STATE_DIR = Path(env("STATE_DIR", default=str(BASE_DIR / "var"))).absolute()
@@ -240,6 +242,8 @@ BRAND_NAME = env("BRAND_NAME", default="Overture") or "Overture"
 BRAND_NAME_IS_SET = bool(env("BRAND_NAME", default=""))
 BRAND_WEBSITE = env("BRAND_WEBSITE", default="")
 POSTAL_ADDRESS = env("POSTAL_ADDRESS", default="")
+# Where the mailto way out leads; empty: to the mailbox that wrote.
+UNSUBSCRIBE_EMAIL = env("UNSUBSCRIBE_EMAIL", default="").strip()
 
 # The system's own mail (password resets), which has nothing to do with pitches.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

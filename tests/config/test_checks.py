@@ -66,13 +66,25 @@ def test_debug_stays_on_this_machine(settings, debug, host, ids):
         ({"SEND_MODE": "lvie"}, {"config.E030"}),
         ({"SEND_MODE": "allowlist"}, {"config.W031"}),
         ({"SEND_MODE": "live"}, {"config.W032", "config.W033"}),
+        (
+            {
+                "SEND_MODE": "live",
+                "POSTAL_ADDRESS": "1 Road",
+                "PUBLIC_URL": "http://desk.example.com",
+            },
+            {"config.W033"},
+        ),
         ({"BRAND_NAME_IS_SET": False}, set()),
         (
             {"SEND_MODE": "allowlist", "SEND_ALLOWLIST": ["a.org"], "BRAND_NAME_IS_SET": False},
             {"config.W034"},
         ),
         (
-            {"SEND_MODE": "live", "POSTAL_ADDRESS": "1 Road", "PUBLIC_HOST": "example.com"},
+            {
+                "SEND_MODE": "live",
+                "POSTAL_ADDRESS": "1 Road",
+                "PUBLIC_URL": "https://desk.example.com",
+            },
             set(),
         ),
     ],
