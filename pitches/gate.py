@@ -41,17 +41,24 @@ class Held(Exception):
         super().__init__(sentence or reason.label)
 
 
-def ask(message: Message, *, now: datetime) -> None:
+def ask(message: Message, *, now: datetime, by_person: bool = False) -> None:
     """The same question as the planner's, about one row; raises Held."""
     (situation,) = situations.of_messages([message], now=now)
+    situation.by_person = by_person
     ruling = rules.decide(situation)
     if not ruling.may:
         raise Held(ruling.reason, until=ruling.at, sentence=ruling.sentence)
 
 
-def pass_through(message: Message, *, now: datetime) -> None:
+def pass_through(
+    message: Message, *, now: datetime, by_person: bool = False, told: bool = False
+) -> None:
     """The last look, under locks: claimed becomes handing, or Held is raised and nothing
     changed.
+
+    ``by_person``: somebody takes it by hand. ``told``: they say that they have done so already;
+    then no rule is asked, for it is the truth, and it is written down like everything that
+    leaves.
 
     The intent is in the journal, fsynced, before the commit. Locks are taken in the order of
     ``stopping``, which every stop follows too, so of a stop and a message one waits for the
@@ -62,8 +69,9 @@ def pass_through(message: Message, *, now: datetime) -> None:
             _patience()
             stopping.lock_for_sending(message)
             fresh = _mine(message)
-            ask(fresh, now=now)
-            if fresh.is_follow_up:
+            if not (told and fresh.is_by_hand):
+                ask(fresh, now=now, by_person=by_person)
+            if fresh.is_follow_up and not fresh.is_by_hand:
                 _inbox_is_fresh(fresh.sender, now=now)
             _journal_does_not_know(fresh)
             journal.record_intent(

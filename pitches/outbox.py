@@ -19,7 +19,7 @@ from pitches import (
     rules,
     situations,
 )
-from pitches.decisions import Decision, Outcome, Verdict
+from pitches.decisions import Decision, Outcome, Reason, Verdict
 from pitches.models import FollowUpTask, Message, Pitch
 from pitches.rules import Situation
 
@@ -72,6 +72,8 @@ def plan(
         if message.status == Message.Status.QUEUED and message.send_at:
             situation.due_at = max(situation.due_at or message.send_at, message.send_at)
         ruling = rules.decide(situation, by=until)
+        if ruling.reason == Reason.BY_HAND:
+            situations.take_request(around, message)
         if ruling.may and ruling.at is not None:
             situations.take_slots(situation, ruling.at)
             situations.keep_distance(around, message, ruling.at)

@@ -472,8 +472,7 @@ def week_has_room(s: Situation, moment: datetime) -> Objection | None:
         "maximum": s.requests_most,
         "used": s.requests_used,
     }
-    next_week = monday(week + timedelta(days=7, hours=12), s.sender.time_zone)
-    return Objection(Reason.REQUESTS_LIMIT, next_week, numbers)
+    return Objection(Reason.REQUESTS_LIMIT, week + timedelta(days=7), numbers)
 
 
 def monday(moment: datetime, zone_name: str) -> datetime:

@@ -62,6 +62,9 @@ def _settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
     if message.number == 0:
         _begin(pitch, now=now)
     elif message.step_id:
+        if pitch.first_sent_at is None:  # the first message was left out by hand
+            Pitch.objects.filter(pk=pitch.pk).update(first_sent_at=now)
+            pitch_sent.send(sender=Pitch, pitch=pitch)
         FollowUpTask.objects.filter(
             FollowUpTask.is_open(), pitch=pitch, step=message.step_id
         ).update(done_at=now)
@@ -102,8 +105,11 @@ def _begin(pitch: Pitch, *, now: datetime) -> None:
     else:  # stopped or answered while the mail was on the wire
         Pitch.objects.filter(pk=pitch.pk).update(first_sent_at=now)
     pitch_sent.send(sender=Pitch, pitch=pitch)
-    if pitch.status != Pitch.Status.ACTIVE:
-        return
+    if pitch.status == Pitch.Status.ACTIVE:
+        _plan_later_steps(pitch, now=now)
+
+
+def _plan_later_steps(pitch: Pitch, *, now: datetime) -> None:
     tasks = [
         FollowUpTask(pitch=pitch, step=step, due_at=now + timedelta(hours=step.delay_hours))
         for step in Step.objects.filter(sequence=pitch.sequence_id, number__gt=0)
@@ -112,9 +118,35 @@ def _begin(pitch: Pitch, *, now: datetime) -> None:
     _set_expiries(tasks)
 
 
+def go_on_without(message: Message, *, reason: str, now: datetime) -> None:
+    """A person leaves a step out: it is canceled, and the later ones have their times.
+
+    Without the first message the others count from now. Where nothing is left and nothing went
+    out the pitch stops and gives its matches back. Raises WrongStatus once it was handed over.
+    """
+    with transaction.atomic():
+        # the person before the pitch and its message, as every stop takes them
+        stopping.lock_person(message.pitch.address.contact_id)
+        pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
+        message.cancel(reason=reason)
+        if message.number == 0 and pitch.status == Pitch.Status.APPROVED:
+            pitch.move(Pitch.Status.ACTIVE)
+            _plan_later_steps(pitch, now=now)
+        FollowUpTask.objects.filter(
+            FollowUpTask.is_open(), pitch=pitch, step=message.step_id
+        ).update(canceled_at=now, reason=reason[:300])
+        if pitch.first_sent_at or _has_steps_left(pitch):
+            end_if_nothing_is_left(pitch, now=now)
+        else:
+            stopping.stop_pitch(pitch, reason=reason)
+
+
+def _has_steps_left(pitch: Pitch) -> bool:
+    return FollowUpTask.objects.filter(FollowUpTask.is_open(), pitch=pitch).exists()
+
+
 def end_if_nothing_is_left(pitch: Pitch, *, now: datetime) -> None:
-    still_open = FollowUpTask.objects.filter(FollowUpTask.is_open(), pitch=pitch).exists()
-    if pitch.status == Pitch.Status.ACTIVE and not still_open:
+    if pitch.status == Pitch.Status.ACTIVE and not _has_steps_left(pitch):
         pitch.move(Pitch.Status.COMPLETED, ended_at=now, outcome=Pitch.Outcome.NO_RESPONSE)
 
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from campaigns import channels
 from campaigns.models import AIUsage, Channel, Step, Tone
 from config.db import Stateful, StatefulQuerySet, moves, one_of, within
 from pitches.models.pitch import Pitch
@@ -32,6 +33,11 @@ class MessageQuerySet(StatefulQuerySet):
     def initial(self) -> MessageQuerySet:
         """First messages only: new pitches."""
         return self.filter(number=0)
+
+    def by_hand(self) -> MessageQuerySet:
+        """What a person takes to its recipient: the same rule as ``Message.is_by_hand``."""
+        by_person = Q(sender__transport=Sender.Transport.BY_HAND)
+        return self.filter(Q(channel__in=channels.BY_HAND) | by_person)
 
 
 def cascade_unless_gone_out(
@@ -322,6 +328,12 @@ class Message(Stateful):
     @property
     def is_follow_up(self) -> bool:
         return bool(self.number)
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a person takes it to its recipient; no machine may (LAW-23)."""
+        by_person = self.sender.transport == Sender.Transport.BY_HAND
+        return self.channel in channels.BY_HAND or by_person
 
     def cancel(self, *, reason: str) -> None:
         """Take it out for good; raises WrongStatus once it was handed over."""
