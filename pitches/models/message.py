@@ -306,6 +306,17 @@ class Message(Stateful):
                 ),
                 name="message_ledger",
             ),
+            # verdicts count what came back and what was complained of in the last days
+            models.Index(
+                fields=["bounced_at"],
+                condition=Q(bounced_at__isnull=False),
+                name="message_bounced",
+            ),
+            models.Index(
+                fields=["complained_at"],
+                condition=Q(complained_at__isnull=False),
+                name="message_complained",
+            ),
             # the list of those whose fate nobody knows
             models.Index(
                 fields=["handed_at"], condition=Q(status="unknown"), name="message_unknown"

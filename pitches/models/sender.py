@@ -318,6 +318,7 @@ class BreakerCause(models.TextChoices):
     LOGIN_OR_DNS = "login_or_dns", "our login or DNS"
     DEFERRALS = "deferrals", "one provider keeps putting us off"
     ERRORS = "errors", "errors in a row"
+    VOLUME = "volume", "much mail to personal addresses"
 
 
 class BreakerLevel(models.TextChoices):
@@ -326,7 +327,7 @@ class BreakerLevel(models.TextChoices):
 
 
 class Breaker(models.Model):
-    """A verdict on how sending goes: a warning, or a pause that nothing passes (LAW-14..16).
+    """A verdict on how sending goes: a warning, or a pause that nothing passes (LAW-14..17).
 
     Rows are kept, so that they are the log of verdicts too. Where ``until`` is empty only an
     admin closes it, with a reason.
@@ -414,6 +415,7 @@ class StopScope(models.TextChoices):
 class StopKind(models.TextChoices):
     REPLY = "reply"
     HARD_BOUNCE = "hard_bounce"
+    SOFT_BOUNCE = "soft_bounce", "bounces for the time being"
     UNSUBSCRIBE = "unsubscribe"
     COMPLAINT = "complaint"
     DO_NOT_CONTACT = "do_not_contact"
