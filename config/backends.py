@@ -30,6 +30,25 @@ def load(setting: str, name: str, base: type = object) -> Any:
 
     `base` is the class it has to be. Raises BackendError.
     """
+    adapter, options = _named(setting, name, base)
+    try:
+        return adapter(**options)
+    except TypeError as e:
+        path = f"{adapter.__module__}.{adapter.__name__}"
+        where = f"{setting}[{name!r}]: {path!r}"
+        raise BackendError(f"{where} does not take these OPTIONS: {e}") from e
+
+
+@lru_cache(maxsize=64)
+def load_class(setting: str, name: str, base: type = object) -> Any:
+    """The class of the adapter `name` of `setting`, where every user makes an own instance.
+
+    `base` is the class it has to be. Raises BackendError.
+    """
+    return _named(setting, name, base)[0]
+
+
+def _named(setting: str, name: str, base: type) -> tuple[type, dict[str, Any]]:
     configured = getattr(settings, setting, {})
     if name not in configured:
         known = ", ".join(configured) or "nothing"
@@ -43,13 +62,11 @@ def load(setting: str, name: str, base: type = object) -> Any:
         raise BackendError(f"{where} names {path!r}, which does not load: {e}") from e
     if not (isinstance(adapter, type) and issubclass(adapter, base)):
         raise BackendError(f"{where} names {path!r}, which is not a {base.__name__}.")
-    try:
-        return adapter(**entry.get("OPTIONS", {}))
-    except TypeError as e:
-        raise BackendError(f"{where}: {path!r} does not take these OPTIONS: {e}") from e
+    return adapter, entry.get("OPTIONS", {})
 
 
 @receiver(setting_changed)
 def _forget(**kwargs: Any) -> None:
     """Tests swap adapters with override_settings."""
     load.cache_clear()
+    load_class.cache_clear()

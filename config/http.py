@@ -7,12 +7,14 @@ and the cause alone, so no message shows it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+import urllib3
 from django.conf import settings
 
 # No answer we ask for is longer; an endless one must not fill the memory.
@@ -22,7 +24,7 @@ MOST_BYTES = 5_000_000
 class HttpError(Exception):
     """Nothing usable came back. ``is_unclear``: it may have been received all the same."""
 
-    def __init__(self, message: str, *, is_unclear: bool = False) -> None:
+    def __init__(self, message: str, is_unclear: bool = False) -> None:
         self.is_unclear = is_unclear
         super().__init__(message)
 
@@ -76,15 +78,45 @@ def ask(
             stream=True,
         ) as response:
             return Answer(response.status_code, _read(response), dict(response.headers))
-    except requests.exceptions.ConnectTimeout as e:
-        raise HttpError(f"{host} does not answer") from e
-    except requests.exceptions.SSLError as e:
-        raise HttpError(f"{host} has no certificate that can be trusted") from e
-    except requests.exceptions.ConnectionError as e:
-        raise HttpError(f"no connection to {host}", is_unclear=True) from e
     except (requests.exceptions.RequestException, OSError) as e:
-        cause = type(e).__name__
-        raise HttpError(f"no whole answer from {host}: {cause}", is_unclear=True) from e
+        raise HttpError(*told(e, host)) from e
+
+
+# What OpenSSL calls a handshake that failed; anything else may happen under way.
+HANDSHAKE = ("HANDSHAKE", "WRONG_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS", "TLSV1")
+
+
+def told(error: BaseException, host: str) -> tuple[str, bool]:
+    """What went wrong with a request, in words, and whether it is unclear if it arrived.
+
+    It is clear where no connection came about: refused, no such name, no answer in time, no
+    certificate to be trusted. Looks at what lies beneath the exceptions of the libraries.
+    """
+    for cause in _beneath(error):
+        match cause:
+            case urllib3.exceptions.NameResolutionError():
+                return f"{host} has no address", False
+            case urllib3.exceptions.NewConnectionError():
+                return f"no connection to {host}", False
+            case urllib3.exceptions.ConnectTimeoutError():
+                return f"{host} does not answer", False
+            case ssl.SSLCertVerificationError():
+                return f"{host} has no certificate that can be trusted", False
+            case ssl.SSLError(reason=str(reason)) if reason.startswith(HANDSHAKE):
+                return f"{host} and we find no common encryption", False
+    return f"no whole answer from {host}: {type(error).__name__}", True
+
+
+def _beneath(error: BaseException) -> Iterator[BaseException]:
+    """The exception and everything it wraps."""
+    seen, waiting = set(), [error]
+    while waiting:
+        each = waiting.pop()
+        if not isinstance(each, BaseException) or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += [*each.args, getattr(each, "reason", None), each.__cause__]
 
 
 def _read(response: requests.Response) -> bytes:

@@ -30,6 +30,10 @@ class Reason(models.TextChoices):
         "due_after_inbox",
         "Due and approved; goes out once the inbox has been read.",
     )
+    DUE_AFTER_LOOKING = (
+        "due_after_looking",
+        "Due and approved; look into the thread before you send it.",
+    )
     # the campaign and its people
     CAMPAIGN_NOT_ACTIVE = "campaign_not_active", "The campaign is {status}: activate it first."
     CAMPAIGN_FULL = (
@@ -75,7 +79,8 @@ class Reason(models.TextChoices):
         "sender.",
     )
     SENDER_PAUSED = "sender_paused", "The sender {sender} is paused: {cause}."
-    SENDER_NOT_SET_UP = "sender_not_set_up", "The sender {sender} has no outgoing server yet."
+    BREAKER_OPEN = "breaker_open", "The {scope} {target} is paused {end}: {cause}."
+    SENDER_NOT_SET_UP = "sender_not_set_up", "The sender {sender} is not set up: {cause}."
     BLIND = "blind", "The inbox of {sender} was last read completely at {read_at}."
     INBOX_NOT_READ = (
         "inbox_not_read",
@@ -136,7 +141,20 @@ class Reason(models.TextChoices):
         "The send journal says that this message was handed over before.",
     )
     LEASE_LOST = "lease_lost", "Another worker took it over."
-    CHANNEL_NOT_READY = "channel_not_ready", "{channel} is worked by hand."
+    CHANNEL_NOT_READY = "channel_not_ready", "{sender} does not send by {channel}."
+    OTHER_ADDRESS = (
+        "other_address",
+        "{channel} needs {address}, and this pitch goes to another kind of address.",
+    )
+    # SMS
+    NO_CONSENT = (
+        "no_consent",
+        "No written consent to be texted is on record for this number.",
+    )
+    QUIET_HOURS = (
+        "quiet_hours",
+        "It is {local} for the recipient; nobody is texted before {opens}.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def _mine(message: Message) -> Message:
 
 
 def _inbox_is_fresh(sender: Sender, *, now: datetime) -> None:
+    if situations.is_heard_by_asking(sender):
+        return
     if not rules.inbox_is_fresh(sender, now=now):
         sentence = Reason.INBOX_NOT_READ.label.format(
             sender=sender.address, cause="the read is too old"

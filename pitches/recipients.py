@@ -8,19 +8,8 @@ from django.db.models import F
 
 from campaigns.models import Campaign, Candidate, Channel, Step
 from pitches.models import Sender, SenderCampaign
+from pitches.rules import ADDRESS_KINDS
 from prospects.models import Contact, ContactAddress, Lead
-
-Kind = ContactAddress.Kind
-LINKEDIN = (Kind.LINKEDIN,)
-# What a channel needs of a person, the first that is known.
-ADDRESS_KINDS: dict[str, tuple[str, ...]] = {
-    Channel.EMAIL: (Kind.EMAIL,),
-    Channel.SMS: (Kind.PHONE,),
-    Channel.LINKEDIN_NOTE: LINKEDIN,
-    Channel.LINKEDIN_MESSAGE: LINKEDIN,
-    Channel.LINKEDIN_INMAIL: LINKEDIN,
-    Channel.CUSTOM: (Kind.PROFILE, Kind.LINKEDIN, Kind.EMAIL, Kind.PHONE),
-}
 
 
 def first_channels(campaigns: Iterable[Campaign]) -> dict[int, str]:

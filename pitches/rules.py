@@ -17,12 +17,25 @@ from campaigns import channels
 from campaigns.models import Campaign, Candidate, Channel, Step
 from campaigns.zones import zone
 from pitches import decisions, limits
+from pitches.channels import of_sender
 from pitches.decisions import Reason
 from pitches.limits import Ledger, Limit, Limits
-from pitches.models import EmailLimit, Message, Pitch, Sender, SendMode, Stop
+from pitches.models import Breaker, EmailLimit, Message, Pitch, Sender, SendMode, Stop
 from pitches.windows import Window
+from prospects.addresses import is_free_mail
 from prospects.models import Contact, ContactAddress, Lead, Organization
 
+Kind = ContactAddress.Kind
+LINKEDIN = (Kind.LINKEDIN,)
+# What a channel needs of a person, the first that is known.
+ADDRESS_KINDS: dict[str, tuple[str, ...]] = {
+    Channel.EMAIL: (Kind.EMAIL,),
+    Channel.SMS: (Kind.PHONE,),
+    Channel.LINKEDIN_NOTE: LINKEDIN,
+    Channel.LINKEDIN_MESSAGE: LINKEDIN,
+    Channel.LINKEDIN_INMAIL: LINKEDIN,
+    Channel.CUSTOM: (Kind.PROFILE, Kind.LINKEDIN, Kind.EMAIL, Kind.PHONE),
+}
 # A follow-up may leave only if a complete read of the inbox began this shortly before its gate.
 INBOX_FRESH = timedelta(seconds=60)
 # Beyond this the planner calls the mailbox blind.
@@ -51,6 +64,7 @@ class Situation:
     urgent: bool = False
     initial: bool = True
     stops: list[Stop] = field(default_factory=list)
+    breakers: list[Breaker] = field(default_factory=list)
     suppressed: str = ""
     in_conversation_until: datetime | None = None
     on_allowlist: bool = True
@@ -91,13 +105,25 @@ class Situation:
 
     @property
     def domain(self) -> str:
-        """The recipient's mail domain."""
-        return self.address.canonical.rpartition("@")[2] if self.address else ""
+        """The recipient's mail domain; empty where the address is none of mail."""
+        return mail_domain(self.address)
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether too much of this mailbox's mail comes back, short of a pause."""
+        cause, wide = Breaker.Cause.HARD_BOUNCES, Breaker.Scope.CAMPAIGN
+        return any(row.cause == cause and row.scope != wide for row in self.breakers)
 
     @property
     def today(self) -> date:
         """The day at the sender's desk."""
         return self.now.astimezone(zone(self.campaign.time_zone)).date()
+
+
+def mail_domain(address: ContactAddress | None) -> str:
+    """The domain behind the @ of an address's canonical form; empty if there is none."""
+    _, at, domain = (address.canonical if address else "").rpartition("@")
+    return domain if at else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +190,8 @@ def _ruling(
 def _why_yes(situation: Situation) -> Reason:
     if situation.is_draft:
         return Reason.URGENT_PITCH if situation.urgent else Reason.NEW_PITCH
+    if situation.is_by_hand and not situation.initial:
+        return Reason.DUE_AFTER_LOOKING
     return Reason.DUE if situation.initial else Reason.DUE_AFTER_INBOX
 
 
@@ -325,20 +353,67 @@ def sender_is_active(s: Situation, moment: datetime) -> Objection | None:
     return Objection(Reason.SENDER_PAUSED, None, numbers)
 
 
+def no_breaker_is_open(s: Situation, moment: datetime) -> Objection | None:
+    """Nothing passes a pause (LAW-14..16); drafts are made during one that ends by itself."""
+    if s.is_by_hand:
+        return None
+    for row in s.breakers:
+        if row.level != Breaker.Level.PAUSE or (
+            row.until and (s.is_draft or row.until <= moment)
+        ):
+            continue
+        end = (
+            f"until {decisions.readable(row.until)}"
+            if row.until
+            else "until an admin closes it"
+        )
+        numbers = {
+            "scope": row.get_scope_display().lower().replace("_", " "),
+            "target": breaker_target(row, s),
+            "cause": row.reason,
+            "end": end,
+        }
+        return Objection(Reason.BREAKER_OPEN, row.until, numbers)
+    return None
+
+
+def breaker_target(row: Breaker, s: Situation) -> str:
+    """What a breaker holds, by the name a person knows it by."""
+    if row.sender_id:
+        return s.sender.address if s.sender else ""
+    return s.campaign.name if row.campaign_id else row.domain
+
+
 def sender_is_set_up(s: Situation, moment: datetime) -> Objection | None:
     assert s.sender is not None
-    if s.is_by_hand or s.mode == SendMode.CAPTURE or s.sender.smtp_host:
+    if s.is_by_hand or s.mode == SendMode.CAPTURE:
         return None
-    return Objection(Reason.SENDER_NOT_SET_UP, None, {"sender": s.sender.address})
+    way = of_sender(s.sender)
+    cause = way.missing(s.sender) if way else "nobody knows how it sends"
+    if not cause:
+        return None
+    return Objection(
+        Reason.SENDER_NOT_SET_UP, None, {"sender": s.sender.address, "cause": cause}
+    )
 
 
 def channel_sends_by_itself(s: Situation, moment: datetime) -> Objection | None:
     assert s.message is not None
-    if s.is_by_hand or s.message.channel == Channel.EMAIL:
+    assert s.sender is not None
+    way = of_sender(s.sender)
+    if s.is_by_hand or (way is not None and s.channel in way.carries):
         return None
-    return Objection(
-        Reason.CHANNEL_NOT_READY, None, {"channel": s.message.get_channel_display()}
-    )
+    numbers = {"channel": s.message.get_channel_display(), "sender": s.sender.address}
+    return Objection(Reason.CHANNEL_NOT_READY, None, numbers)
+
+
+def address_fits_the_channel(s: Situation, moment: datetime) -> Objection | None:
+    """A step by SMS in a sequence by mail has no telephone number to go to."""
+    assert s.address is not None
+    if s.is_by_hand or s.address.kind in ADDRESS_KINDS[s.channel]:
+        return None
+    numbers = {"channel": Channel(s.channel).label, "address": channels.NEEDS[s.channel]}
+    return Objection(Reason.OTHER_ADDRESS, None, numbers)
 
 
 def inbox_is_fresh(sender: Sender, *, now: datetime) -> bool:
@@ -347,10 +422,19 @@ def inbox_is_fresh(sender: Sender, *, now: datetime) -> bool:
     return began is not None and timedelta(0) <= now - began <= INBOX_FRESH
 
 
+def asks_for_answers(sender: Sender) -> bool:
+    """Whether its channel asks the provider for an answer before each follow-up, there being
+    no mailbox to read."""
+    way = of_sender(sender)
+    return way is not None and way.asks_for_answers and not sender.imap_host
+
+
 def inbox_is_not_blind(s: Situation, moment: datetime) -> Objection | None:
     """A follow-up needs a mailbox that is read. One that lies on this machine always can be."""
     if s.initial or s.is_by_hand or s.reads_own_inbox or s.sender is None:
         return None  # whoever works by hand looks into the thread before writing
+    if asks_for_answers(s.sender):
+        return None
     read_at = s.sender.inbox_read_at
     if read_at is not None and s.now - read_at <= INBOX_BLIND:
         return None
@@ -518,7 +602,8 @@ def _all_limits(s: Situation, moment: datetime) -> Iterator[Limit]:
     if not (s.urgent and s.campaign.urgent_skips_limits):
         for organization in s.organizations:
             yield from s.limits.of(scope.ORGANIZATION, organization.pk, label=organization.name)
-    # For placements the organization's rule stands alone.
+    # For placements the organization's rule stands alone: several open roles are several
+    # conversations, and whoever allows an organization more wants them.
     if s.contact and s.campaign.preset != Campaign.Preset.PLACEMENT:
         yield from s.limits.of(scope.CONTACT, s.contact.pk)
     if s.is_draft:
@@ -526,9 +611,13 @@ def _all_limits(s: Situation, moment: datetime) -> Iterator[Limit]:
     if s.sender:
         day = moment.astimezone(zone(s.sender.time_zone)).date()
         yield from s.limits.of(scope.SENDER, s.sender.pk, label=s.sender.address)
-        yield from limits.of_sender(s.sender, on=day)
+        yield from limits.of_sender(s.sender, on=day, is_careful=s.is_careful)
     if s.domain:
-        yield from s.limits.of(scope.DOMAIN, s.domain, label=s.domain)
+        yield from s.limits.of_domain(
+            s.domain,
+            is_shared=is_free_mail(s.domain),
+            by_default=s.campaign.preset != Campaign.Preset.PLACEMENT,
+        )
     yield from s.limits.of(scope.CAMPAIGN, s.campaign.pk)
     yield from s.limits.of(scope.ALL, None)
 
@@ -567,6 +656,7 @@ FOR_A_DRAFT: tuple[Rule, ...] = (
     somebody_is_pitchable,
     somebody_writes,
     sender_is_active,
+    no_breaker_is_open,
     campaign_has_room,
     organization_wants_to_hear_again,
     limits_have_a_slot,
@@ -583,8 +673,10 @@ FOR_A_MESSAGE: tuple[Rule, ...] = (
     person_is_not_in_conversation,
     everybody_named_is_still_here,
     sender_is_active,
+    no_breaker_is_open,
     sender_is_set_up,
     channel_sends_by_itself,
+    address_fits_the_channel,
     it_was_written_for_this_mode,
     send_mode_allows_it,
     text_was_approved,

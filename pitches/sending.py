@@ -19,6 +19,7 @@ from django.db import connection
 
 from config import faults
 from pitches import (
+    channels,
     gate,
     inbox,
     journal,
@@ -28,8 +29,6 @@ from pitches import (
     situations,
 )
 from pitches.channels import Channel, ChannelError, Letter, OutcomeUnknown
-from pitches.channels.capture import CaptureChannel
-from pitches.channels.smtp import SmtpChannel
 from pitches.decisions import Reason
 from pitches.gate import Held
 from pitches.models import Message, Sender, SendMode
@@ -88,9 +87,7 @@ def send_due(
 
 
 def _channel_of(sender: Sender) -> Channel:
-    return (
-        CaptureChannel(sender) if situations.mode() == SendMode.CAPTURE else SmtpChannel(sender)
-    )
+    return channels.opened_for(sender, captured=situations.mode() == SendMode.CAPTURE)
 
 
 CLAIM = """
@@ -171,7 +168,7 @@ def _read_inbox(sender: Sender, *, now: datetime) -> None:
 
     An answer that lies there must stop what we are about to send.
     """
-    if rules.inbox_is_fresh(sender, now=now):
+    if situations.is_heard_by_asking(sender) or rules.inbox_is_fresh(sender, now=now):
         return
     try:
         inbox.read(sender, now=now)

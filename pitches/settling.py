@@ -31,6 +31,9 @@ RETRY_FIRST = timedelta(minutes=5)
 RETRY_FACTOR = 1.3
 RETRY_MOST = 12
 RETRY_DAYS = timedelta(days=5)
+# What a server may ask for by Retry-After.
+SHORTEST_REST = timedelta(seconds=1)
+LONGEST_REST = timedelta(days=1)
 
 
 def settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
@@ -48,17 +51,46 @@ def settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
         log.exception("message %s is out, but could not be settled yet", message.pk)
 
 
-def _settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
+def conclude(
+    message: Message,
+    receipt: Receipt,
+    *,
+    at: datetime,
+    status: str = Message.Status.SENT,
+) -> None:
+    """A message of unknown fate went out ``at`` that time, or counts as if it had.
+
+    What follows is what follows any sending. Raises WrongStatus once somebody resolved it.
+    """
+    in_doubt = Q(status__in=[Message.Status.UNKNOWN, Message.Status.ASSUMED_SENT])
+    with transaction.atomic():
+        _settle(message, receipt, now=at, status=status, only_if=in_doubt)
+
+
+def _settle(
+    message: Message,
+    receipt: Receipt,
+    *,
+    now: datetime,
+    status: str = Message.Status.SENT,
+    only_if: Q | None = None,
+) -> None:
     # the pitch before its message, as whoever edits or decides takes them
     pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
     message.move(
-        Message.Status.SENT,
+        status,
+        only_if=only_if,
         sent_at=now,
         receipt=receipt.answer[:500],
         provider_id=receipt.provider_id[:300],
         last_error="",
         **LET_GO,
     )
+    _go_on(pitch, message, now=now)
+
+
+def _go_on(pitch: Pitch, message: Message, *, now: datetime) -> None:
+    """A message is out: the steps behind it get their times."""
     if message.number == 0:
         _begin(pitch, now=now)
     elif message.step_id:
@@ -70,6 +102,23 @@ def _settle(message: Message, receipt: Receipt, *, now: datetime) -> None:
         ).update(done_at=now)
         _keep_the_gaps(message, now=now)
     end_if_nothing_is_left(pitch, now=now)
+
+
+def delegated_was_sent(message: Message, *, provider_id: str, at: datetime) -> bool:
+    """The other sender says that it sent what we had delegated; False if we know it already.
+
+    ``provider_id`` is its id of the mail, which a follow-up answers. Later steps begin at
+    ``at``. What was canceled because the stop was confirmed, and went out all the same, is
+    left canceled.
+    """
+    with transaction.atomic():
+        pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
+        moved = Message.objects.filter(pk=message.pk, status=Message.Status.DELEGATED).move(
+            Message.Status.SENT, sent_at=at, provider_id=provider_id[:300], last_error=""
+        )
+        if moved:
+            _go_on(pitch, message, now=at)
+        return bool(moved)
 
 
 def _keep_the_gaps(message: Message, *, now: datetime) -> None:
@@ -209,8 +258,9 @@ def refused(message: Message, error: ChannelError, *, now: datetime) -> None:
     """A definite no: the slot is free again in the same transaction (REL-11)."""
     faults.point("P12")
     if error.of_mailbox:
-        put_off(message, now + RETRY_FIRST, str(error))
-        _let_the_mailbox_rest(message.sender, now + RETRY_FIRST)
+        until = now + rest_after(error)
+        put_off(message, until, str(error))
+        _let_the_mailbox_rest(message.sender, until)
         if error.permanent:
             stopping.pause_sender(message.sender, reason=str(error))
     elif error.hard:
@@ -219,10 +269,24 @@ def refused(message: Message, error: ChannelError, *, now: datetime) -> None:
             stopping.lock_person(message.pitch.address.contact_id)
             fail(message, str(error), failure="hard")
             stopping.address_is_dead(message, now=now)
+    elif error.opted_out:
+        with transaction.atomic():
+            stopping.lock_person(message.pitch.address.contact_id)
+            fail(message, str(error), failure="policy")
+            stopping.opted_out(
+                message.pitch.address.contact, source=f"{message.sender.transport}", now=now
+            )
     elif error.permanent:
         fail(message, str(error), failure="policy")
     else:
         _retry(message, str(error), now=now)
+
+
+def rest_after(error: ChannelError) -> timedelta:
+    """How long to leave a server alone: as long as it wishes, within reason."""
+    if error.retry_after is None:
+        return RETRY_FIRST
+    return min(max(error.retry_after, SHORTEST_REST), LONGEST_REST)
 
 
 def _let_the_mailbox_rest(sender: Sender, until: datetime) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -17,11 +17,13 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Max, Q
 
+from campaigns import texts
 from campaigns.models import Blackout, Campaign, Candidate, Channel, Step
 from campaigns.zones import zone
-from pitches import fingerprints
+from pitches import fingerprints, letters, unsubscribing
 from pitches.limits import Ledger, Limits
 from pitches.models import (
+    Breaker,
     EmailLimit,
     IncomingMessage,
     Message,
@@ -30,15 +32,18 @@ from pitches.models import (
     Stop,
     WeeklyPlan,
 )
-from pitches.rules import Situation, gap, monday
+from pitches.rules import Situation, asks_for_answers, gap, mail_domain, monday
 from pitches.windows import Period, Window
 from prospects import suppressions
+from prospects.addresses import is_free_mail
 from prospects.models import Contact, ContactAddress, Lead, Organization
+from prospects.models.organization import mail_domain as of_address
 
 # After an answer, other clients leave the person alone this long unless somebody closes the
 # thread.
 CONVERSATION = timedelta(days=30)
 SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
 # Connection requests a week where no weekly plan says otherwise (H004-06).
 MOST_REQUESTS = 50
 
@@ -46,6 +51,11 @@ MOST_REQUESTS = 50
 def mode() -> SendMode:
     """How far messages may go at present."""
     return SendMode(settings.SEND_MODE)
+
+
+def is_heard_by_asking(sender: Sender) -> bool:
+    """Whether there is no mailbox to read: its channel asks the provider before a follow-up."""
+    return mode() != SendMode.CAPTURE and asks_for_answers(sender)
 
 
 @dataclass(slots=True)
@@ -75,6 +85,7 @@ class Surroundings:
     limits: Limits
     ledger: Ledger
     stops: list[Stop]
+    breakers: list[Breaker]
     suppressed: dict[str, str]
     conversations: dict[int, list[tuple[int, datetime]]]
     blackouts: dict[int, tuple[Period, ...]]
@@ -130,7 +141,7 @@ def target_of(message: Message) -> Target:
             "due_at": _on_its_day(message, due_at(message)),
             "step_before": step_before(message),
             "fingerprint": fingerprints.of_message(message),
-            "text_problems": _text_problems(message),
+            "text_problems": text_problems(message),
         },
     )
 
@@ -168,12 +179,25 @@ def step_before(message: Message) -> Step | None:
     return max(earlier, key=lambda step: step.number, default=None)
 
 
-def _text_problems(message: Message) -> tuple[str, ...]:
-    if message.channel != Channel.EMAIL:
-        return ()
-    if mode() == SendMode.LIVE and not settings.POSTAL_ADDRESS:
-        return ("no postal address is set, and live mail must carry one",)
-    return ()
+def text_problems(message: Message) -> tuple[str, ...]:
+    """What forbids that these frozen words leave in the present send mode (LAW-1, LAW-24)."""
+    return tuple(_against_the_law(message)) if message.channel == Channel.EMAIL else ()
+
+
+def _against_the_law(message: Message) -> Iterator[str]:
+    is_live = mode() == SendMode.LIVE
+    if is_live and not settings.POSTAL_ADDRESS.strip():
+        yield "no postal address is set, and live mail must carry one"
+    if is_live and not unsubscribing.is_reachable():
+        yield "there is no address recipients can reach to unsubscribe: set PUBLIC_URL"
+    elif mode() != SendMode.CAPTURE and not _has_its_way_out(message):
+        yield "the way to unsubscribe has changed since it was approved: review it again"
+    if texts.looks_like_reply(message.subject) and not letters.is_in_thread(message):
+        yield "the subject says that this is an answer, and it is not one"
+
+
+def _has_its_way_out(message: Message) -> bool:
+    return not unsubscribing.is_owed(message) or unsubscribing.link(message) in message.body
 
 
 def situation(target: Target, around: Surroundings) -> Situation:
@@ -195,6 +219,7 @@ def situation(target: Target, around: Surroundings) -> Situation:
         urgent=target.urgent,
         initial=target.initial,
         stops=[stop for stop in around.stops if _reaches(stop, target)],
+        breakers=[row for row in around.breakers if _holds(row, target)],
         suppressed=around.suppressed.get(email, ""),
         in_conversation_until=_in_conversation_until(target, around),
         on_allowlist=around.mode != SendMode.ALLOWLIST or _is_allowed(email),
@@ -279,13 +304,14 @@ def survey(targets: Sequence[Target], *, now: datetime) -> Surroundings:
     contacts = {t.contact.pk for t in targets if t.contact}
     emails = {t.address.value for t in targets if t.address}
     limits = Limits.read()
-    ledger = read_ledger(targets, since=now - limits.longest(), mode=mode())
+    ledger = read_ledger(targets, limits=limits, now=now, mode=mode())
     return Surroundings(
         now=now,
         mode=mode(),
         limits=limits,
         ledger=ledger,
         stops=_stops(targets, now=now),
+        breakers=_breakers(now=now),
         suppressed=suppressions.suppressed(emails),
         conversations=_conversations(contacts, now=now),
         blackouts=_blackouts({t.campaign.pk for t in targets}),
@@ -341,6 +367,33 @@ def _stops(targets: Iterable[Target], *, now: datetime) -> list[Stop]:
         | Q(scope=Stop.Scope.MAILBOX, sender__in={t.sender.pk for t in targets if t.sender})
     )
     return list(Stop.objects.filter(Stop.in_force(now) & concerned))
+
+
+def _breakers(*, now: datetime) -> list[Breaker]:
+    """Pauses and warnings in force: one query, and as many rows as there is trouble.
+
+    What a rehearsal tripped does not hold real mail.
+    """
+    rows = Breaker.objects.filter(Breaker.in_force(now)).order_by("pk")
+    counting = mode().counting()
+    return [row for row in rows if row.numbers.get("mode", SendMode.LIVE.value) in counting]
+
+
+def _holds(row: Breaker, target: Target) -> bool:
+    match Breaker.Scope(row.scope):
+        case Breaker.Scope.MAILBOX:
+            return target.sender is not None and row.sender_id == target.sender.pk
+        case Breaker.Scope.CAMPAIGN:
+            return row.campaign_id == target.campaign.pk
+        case Breaker.Scope.SENDING_DOMAIN:
+            return target.sender is not None and row.domain == sending_domain(target.sender)
+        case Breaker.Scope.RECIPIENT_DOMAIN:
+            return row.domain == mail_domain(target.address)
+
+
+def sending_domain(sender: Sender) -> str:
+    """The domain a mailbox writes from, in lower case."""
+    return sender.address.rpartition("@")[2].lower()
 
 
 def _conversations(
@@ -424,7 +477,7 @@ def lay_down_queued(around: Surroundings, planned: Sequence[Message]) -> None:
             ),
             (scope.CONTACT, contact.pk),
             (scope.SENDER, message.sender_id),
-            (scope.DOMAIN, pitch.address.canonical.rpartition("@")[2]),
+            (scope.DOMAIN, mail_domain(pitch.address)),
         ]
         for name, target in keys:
             _take(around.ledger, name, target, moment, initial=message.number == 0)
@@ -437,32 +490,40 @@ def keep_distance(around: Surroundings, message: Message, moment: datetime) -> N
     insort(around.leaving[message.sender_id], row)
 
 
-def read_ledger(targets: Sequence[Target], *, since: datetime, mode: SendMode) -> Ledger:
-    """The slots taken since ``since``, scope by scope.
+def read_ledger(
+    targets: Sequence[Target], *, limits: Limits, now: datetime, mode: SendMode
+) -> Ledger:
+    """The slots taken, scope by scope, each as far back as the limits of its scope reach.
 
-    Each query is driven by the few ids it is about.
+    At most six queries, each driven by the few ids it is about; a scope without a limit asks
+    none.
     """
-    sent = Message.objects.counted(since=since, mode=mode)
+
+    def sent(scope: str, at_least: timedelta = timedelta(0)) -> Any:
+        reach = max(limits.reaching(scope), at_least)
+        return Message.objects.counted(since=now - reach, mode=mode) if reach else None
+
     scope = EmailLimit.Scope
+    contacts = {t.contact.pk for t in targets if t.contact}
+    senders = {t.sender.pk for t in targets if t.sender}
+    campaigns = {t.campaign.pk for t in targets}
     ledger = Ledger()
-    _count_organizations(ledger, sent, {pk for t in targets for pk in organizations_of(t)})
-    _count(
-        ledger,
-        scope.CONTACT,
-        sent,
-        "pitch__address__contact",
-        {t.contact.pk for t in targets if t.contact},
+    _count_organizations(
+        ledger, sent(scope.ORGANIZATION), {pk for t in targets for pk in organizations_of(t)}
     )
-    _count(ledger, scope.SENDER, sent, "sender", {t.sender.pk for t in targets if t.sender})
-    _count(ledger, scope.CAMPAIGN, sent, "pitch__campaign", {t.campaign.pk for t in targets})
+    _count(ledger, scope.CONTACT, sent(scope.CONTACT), "pitch__address__contact", contacts)
+    _count(ledger, scope.SENDER, sent(scope.SENDER, DAY), "sender", senders)
+    _count(ledger, scope.CAMPAIGN, sent(scope.CAMPAIGN), "pitch__campaign", campaigns)
     _count_domains(
-        ledger, sent, {t.address.canonical.rpartition("@")[2] for t in targets if t.address}
+        ledger, sent(scope.DOMAIN), {mail_domain(t.address) for t in targets}, limits
     )
-    _count_everything(ledger, sent)
+    _count_everything(ledger, sent(scope.ALL))
     return ledger
 
 
 def _count(ledger: Ledger, scope: str, sent: Any, path: str, ids: set[int]) -> None:
+    if sent is None:
+        return
     if not ids:
         return
     for target, number, moment in sent.filter(**{f"{path}__in": ids}).values_list(
@@ -483,18 +544,27 @@ def _count_organizations(ledger: Ledger, sent: Any, ids: set[int]) -> None:
             _take(ledger, scope, organization, moment, initial=number == 0)
 
 
-def _count_domains(ledger: Ledger, sent: Any, domains: set[str]) -> None:
-    if not EmailLimit.objects.filter(scope=EmailLimit.Scope.DOMAIN).exists():
+def _count_domains(ledger: Ledger, sent: Any, domains: set[str], limits: Limits) -> None:
+    """Over the index of mail domains; free mail, with its thousands of people, only where a
+    row names it.
+    """
+    limited = {
+        domain
+        for domain in domains - {""}
+        if limits.of_domain(domain, is_shared=is_free_mail(domain), by_default=True)
+    }
+    if not limited:
         return
-    rows = sent.values_list("pitch__address__canonical", "number", "counted_at")
-    for address, number, moment in rows:
+    rows = sent.alias(domain=of_address("pitch__address__canonical")).filter(domain__in=limited)
+    for address, number, moment in rows.values_list(
+        "pitch__address__canonical", "number", "counted_at"
+    ):
         domain = address.rpartition("@")[2]
-        if domain in domains:
-            _take(ledger, EmailLimit.Scope.DOMAIN, domain, moment, initial=number == 0)
+        _take(ledger, EmailLimit.Scope.DOMAIN, domain, moment, initial=number == 0)
 
 
 def _count_everything(ledger: Ledger, sent: Any) -> None:
-    if not EmailLimit.objects.filter(scope=EmailLimit.Scope.ALL).exists():
+    if sent is None:
         return
     for number, moment in sent.values_list("number", "counted_at"):
         _take(ledger, EmailLimit.Scope.ALL, None, moment, initial=number == 0)

@@ -20,8 +20,9 @@ from config.db import database_now
 from pitches.fingerprints import digest
 from pitches.models import FollowUpTask, Match, Message, Pitch, ReviewTask, Sender, Stop
 from pitches.models.message import LET_GO
+from pitches.rules import mail_domain
 from prospects import suppressions
-from prospects.models import Contact, ContactAddress, Organization, Suppression
+from prospects.models import Consent, Contact, ContactAddress, Organization, Suppression
 
 STOP_SWITCH = "stop switch"
 
@@ -45,12 +46,30 @@ def lock_for_sending(message: Message) -> None:
     _rows(Campaign, [pitch.campaign_id], "FOR SHARE")
     _rows(Contact, [contact.pk], "FOR NO KEY UPDATE")
     _rows(Organization, organizations, "FOR NO KEY UPDATE")
-    domain = pitch.address.canonical.rpartition("@")[2]
-    for scope in sorted(
-        [f"limit campaign {pitch.campaign_id}", f"limit domain {domain}", "limit all"]
-    ):
-        _advisory(scope)
+    _scopes([pitch.campaign_id], [mail_domain(pitch.address)])
     _rows(Sender, [message.sender_id], "FOR NO KEY UPDATE")
+
+
+def lock_for_verdict(
+    *, campaigns: Iterable[int], domains: Iterable[str], senders: Iterable[int]
+) -> None:
+    """What a pause of these campaigns, recipient domains and mailboxes must hold.
+
+    The gate takes the same in the same order, so a message that stands in it now has left
+    before the verdict is counted, and none follows (LAW-14..16). May be called while a person
+    is locked, not the reverse.
+    """
+    _scopes(campaigns, domains)
+    _rows(Sender, senders, "FOR NO KEY UPDATE")
+
+
+def _scopes(campaigns: Iterable[int], domains: Iterable[str]) -> None:
+    """The locks of those limits that hang on no row of their own, in sorted order."""
+    names = {f"limit campaign {pk}" for pk in campaigns} | {
+        f"limit domain {d}" for d in domains
+    }
+    for name in sorted(names | {"limit all"}):
+        _advisory(name)
 
 
 def _rows(model: Any, ids: Iterable[int], strength: str) -> None:
@@ -185,7 +204,13 @@ def _cancel_open_steps(
 
 
 def cancel_messages(messages: QuerySet[Message], *, reason: str) -> int:
-    """Cancel those that can still be reached; answers how many."""
+    """Cancel those that can still be reached; answers how many.
+
+    What another sender holds is asked back: see ``delegating`` (REL-37).
+    """
+    messages.filter(status=Message.Status.DELEGATED, stop_requested_at__isnull=True).update(
+        stop_requested_at=database_now()
+    )
     return messages.filter(status__in=Message.BEFORE_HANDING).update(
         status=Message.Status.CANCELED, canceled_reason=reason[:300], **LET_GO
     )
@@ -248,7 +273,7 @@ def address_is_dead(message: Message, *, now: datetime) -> None:
         verification=ContactAddress.Verification.INVALID, verified_at=now
     )
     suppressions.add(
-        Suppression.Kind.EMAIL,
+        SUPPRESSED_AS[ContactAddress.Kind(address.kind)],
         address.value,
         reason=Suppression.Reason.BOUNCED,
         source="hard bounce",
@@ -259,6 +284,43 @@ def address_is_dead(message: Message, *, now: datetime) -> None:
         kind=Stop.Kind.HARD_BOUNCE,
         reason="the address does not exist",
         contact=address.contact,
+    )
+
+
+SUPPRESSED_AS = {
+    ContactAddress.Kind.EMAIL: Suppression.Kind.EMAIL,
+    ContactAddress.Kind.PHONE: Suppression.Kind.PHONE,
+    ContactAddress.Kind.LINKEDIN: Suppression.Kind.LINKEDIN,
+}
+
+
+@transaction.atomic
+def opted_out(contact: Contact, *, source: str, now: datetime) -> Stop:
+    """A person wants to hear no more from us in any way (LAW-22).
+
+    Every address of theirs is suppressed, consents are revoked, open steps end: for ever, and
+    from all our clients.
+    """
+    lock_person(contact.pk)
+    addresses = ContactAddress.objects.filter(contact=contact, kind__in=SUPPRESSED_AS)
+    suppressions.add_many(
+        suppressions.row(
+            SUPPRESSED_AS[ContactAddress.Kind(address.kind)],
+            address.value,
+            reason=Suppression.Reason.UNSUBSCRIBED,
+            source=source,
+            now=now,
+        )
+        for address in addresses
+    )
+    Consent.objects.filter(address__contact=contact, revoked_at__isnull=True).update(
+        revoked_at=now, revoked_reason=f"opted out: {source}"[:300]
+    )
+    return stop(
+        scope=Stop.Scope.PERSON,
+        kind=Stop.Kind.UNSUBSCRIBE,
+        reason="unsubscribed",
+        contact=contact,
     )
 
 

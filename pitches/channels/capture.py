@@ -19,12 +19,15 @@ from pathlib import Path
 
 from django.conf import settings
 
+from campaigns.models import Channel as Way
 from pitches.channels import Channel, ChannelError, Letter, Receipt
 from pitches.models import Sender
 
 
 class CaptureChannel(Channel):
     """Puts letters into the sender's captured mail."""
+
+    carries = frozenset(Way.values)
 
     def open(self, letter: Letter) -> None:
         try:

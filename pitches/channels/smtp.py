@@ -27,6 +27,10 @@ NO_SUCH_ADDRESS = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10")
 class SmtpChannel(Channel):
     """One connection, kept for many letters."""
 
+    @classmethod
+    def missing(cls, sender: Sender) -> str:
+        return "" if sender.smtp_host else "it has no outgoing server"
+
     def __init__(self, sender: Sender) -> None:
         super().__init__(sender)
         self._smtp: smtplib.SMTP | None = None
