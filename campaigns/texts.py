@@ -167,7 +167,8 @@ _MARKUP = re.compile(
     r"</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>|<!--|&(?:#\d{2,6}|[A-Za-z]{2,8});"
 )
 _REPLY_MARK = re.compile(
-    r"^\s*(?:re|fw|fwd|aw|wg|sv|vs|antw|odp|rif|res|tr|enc)\s*(?:\[\d+\])?\s*[:\uff1a]",
+    r"^\s*(?:re|fw|fwd|aw|wg|sv|vb|vs|vl|antw|doorst|odp|pd|rif|res|rv|tr|enc|ynt)"
+    r"\s*(?:\[\d+\])?\s*[:\uff1a]",
     re.IGNORECASE,
 )
 

@@ -16,15 +16,13 @@ from django.utils.html import escape
 
 from campaigns import channels, presets, texts
 from campaigns.channels import Problem
-from campaigns.models import Channel, PitchTemplate, Step, Tone
-from pitches import context
+from campaigns.models import Channel, PitchTemplate, Tone
+from pitches import context, letters, unsubscribing
 from pitches.models import Match, Message, SendMode, Variant
 from prospects.models import ContentItem
 
-# Replied in these words by hand until every mail carries a link.
-OPT_OUT = (
-    'If you do not want further messages from us, reply "no thanks" and you will get none.'
-)
+# Below it stands the link.
+OPT_OUT = 'If you do not want further messages from us, reply "no thanks" or open this page:'
 
 # Codes of problems that are shown but keep nothing from being approved.
 WARNINGS = channels.WARNINGS
@@ -154,7 +152,7 @@ def _draft(
         body = texts.render(_parsed(template.body), named)
     except texts.TemplateError as e:
         errors = [Problem(code="template_error", detail=f"{template}: {e}")]
-    if thread and not subject and _in_thread(message):
+    if thread and not subject and letters.is_in_thread(message):
         subject = f"Re: {thread}"
     if not channels.has_subject(message.channel):
         subject = ""
@@ -162,7 +160,7 @@ def _draft(
         subjects[pitch, tone] = subject
         subjects.setdefault((pitch, ""), subject)
     found = errors or texts.problems(
-        message.channel, subject, body, in_thread=_in_thread(message)
+        message.channel, subject, body, in_thread=letters.is_in_thread(message)
     )
     # What the column cannot hold is far beyond every channel's limit: `found` refuses it.
     return Variant(
@@ -247,20 +245,30 @@ def problems(message: Message, *, subject: str, body: str) -> list[Problem]:
     """What stands against these words for this message; anew after every edit.
 
     All codes but those in ``WARNINGS`` forbid approval. Outside of capture a message without a
-    postal address is one of them (LAW-1).
+    postal address is one of them, and in live mode one whose way out nobody can reach (LAW-1).
     """
-    found = texts.problems(message.channel, subject, body, in_thread=_in_thread(message))
-    is_mail = message.channel == Channel.EMAIL
-    if (
-        is_mail
-        and message.send_mode != SendMode.CAPTURE
-        and not settings.POSTAL_ADDRESS.strip()
-    ):
+    found = texts.problems(
+        message.channel, subject, body, in_thread=letters.is_in_thread(message)
+    )
+    return found + (_owed_to_the_law(message) if message.channel == Channel.EMAIL else [])
+
+
+def _owed_to_the_law(message: Message) -> list[Problem]:
+    found = []
+    if message.send_mode != SendMode.CAPTURE and not settings.POSTAL_ADDRESS.strip():
         found.append(
             Problem(
                 code="postal_address_missing",
                 detail="No postal address is set (POSTAL_ADDRESS); the law wants one in "
                 "every message.",
+            )
+        )
+    if message.send_mode == SendMode.LIVE and not unsubscribing.is_reachable():
+        found.append(
+            Problem(
+                code="way_out_unreachable",
+                detail="There is no address at which recipients can reach us to unsubscribe: "
+                "set PUBLIC_URL to the https address of this desk.",
             )
         )
     return found
@@ -292,7 +300,7 @@ def words(message: Message, variant: Variant) -> Words:
     body = texts.plain(variant.body)
     if message.channel != Channel.EMAIL:
         return Words(subject, body, "")
-    body = "\n\n".join(filter(None, [body, signature(message), footer()]))
+    body = "\n\n".join(filter(None, [body, signature(message), footer(message)]))
     return Words(subject, body, html(body))
 
 
@@ -313,7 +321,7 @@ def takes_subject(message: Message, variant: Variant) -> bool:
 
 
 def _takes_over(message: Message, subject: str) -> bool:
-    return _in_thread(message) and texts.looks_like_reply(subject)
+    return letters.is_in_thread(message) and texts.looks_like_reply(subject)
 
 
 def signature(message: Message) -> str:
@@ -322,12 +330,16 @@ def signature(message: Message) -> str:
     return texts.plain(sender.signature) or f"Kind regards,\n{texts.one_line(sender.name)}"
 
 
-def footer() -> str:
-    """Who writes, from where, and how to make them stop (S003-026, LAW-1)."""
+def footer(message: Message) -> str:
+    """Who writes, from where, and how to make them stop (S003-026, LAW-1).
+
+    The link is the message's own, so it is part of what is approved and of its hash.
+    """
     who = ", ".join(
         filter(None, [settings.BRAND_NAME, texts.one_line(settings.POSTAL_ADDRESS)])
     )
-    return "\n".join(filter(None, [who, settings.BRAND_WEBSITE, OPT_OUT]))
+    way_out = [OPT_OUT, unsubscribing.link(message)] if unsubscribing.is_owed(message) else []
+    return "\n".join(filter(None, [who, settings.BRAND_WEBSITE, *way_out]))
 
 
 _LINK = re.compile(r"https?://[^\s<>\"'“”]+[^\s<>\"'“”.,;:!?)\]}]")
@@ -343,15 +355,10 @@ def _linked(text: str) -> str:
     pieces, end = [], 0
     for match in _LINK.finditer(text):
         url = escape(match[0])
-        pieces += [escape(text[end : match.start()]), f'<a href="{url}">{url}</a>']
+        shown = "Unsubscribe" if match[0].startswith(unsubscribing.folder()) else url
+        pieces += [escape(text[end : match.start()]), f'<a href="{url}">{shown}</a>']
         end = match.end()
     return "".join([*pieces, escape(text[end:])]).replace("\n", "<br>\n")
-
-
-def _in_thread(message: Message) -> bool:
-    """Whether the message answers the first one of its pitch instead of starting anew."""
-    step: Step | None = message.step
-    return bool(message.number) and (step is None or step.same_thread)
 
 
 def _thread_subject(message: Message) -> str:

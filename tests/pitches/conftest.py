@@ -73,6 +73,7 @@ class Desk:
 @pytest.fixture
 def desk(ada, settings, state_dir):
     settings.SEND_MODE = "capture"
+    settings.PUBLIC_URL = "https://desk.example.com"
     presets.install()
     # no gaps, so that a test sees what it asks about
     sender = SenderFactory(gap_min=0, gap_max=0, daily_limit=1000)

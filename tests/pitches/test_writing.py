@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from campaigns import presets
 from campaigns.models import PitchTemplate, Step, Tone
-from pitches import context, writing
+from pitches import context, unsubscribing, writing
 from pitches.models import Message, SendMode, Variant
 from prospects.models import Lead
 from tests.clock import MONDAY
@@ -526,7 +526,9 @@ def test_what_is_sent_ends_with_signature_brand_address_and_a_way_out():
             variant.body,
             "Best wishes\nSam\nPartnerships",
             "Harbor & Finch, 4 Quay Lane, Bristol\nhttps://harborfinch.example.com\n"
-            + writing.OPT_OUT,
+            + writing.OPT_OUT
+            + "\n"
+            + unsubscribing.link(variant.message),
         ]
     )
     assert "Harbor &amp; Finch" in words.html
@@ -578,6 +580,7 @@ def test_nothing_is_cut_however_long():
 
 def test_live_mail_needs_a_postal_address_and_captured_mail_does_not(settings):
     settings.POSTAL_ADDRESS = " "
+    settings.PUBLIC_URL = "https://desk.example.com"
     message = MessageFactory(send_mode=SendMode.LIVE)
     live = writing.problems(message, subject="A guest", body="Hello")
     assert codes(writing.blocking(live)) == ["postal_address_missing"]
