@@ -81,10 +81,12 @@ def _blocker(taken: list[datetime], limit: Limit, moment: datetime) -> datetime 
     return None
 
 
-# What holds where no row says otherwise.
+# What holds where no row says otherwise. A domain's limit counts people, not mails: a new
+# conversation is a person, a follow-up is none.
 DEFAULTS: dict[str, tuple[int, str, int]] = {
     EmailLimit.Scope.ORGANIZATION: (1, EmailLimit.Counts.INITIAL, 168),
     EmailLimit.Scope.CONTACT: (1, EmailLimit.Counts.INITIAL, 720),
+    EmailLimit.Scope.DOMAIN: (2, EmailLimit.Counts.INITIAL, 24),
 }
 
 
@@ -118,6 +120,25 @@ class Limits:
             hours=max([24, *(row.hours for row in rows), *(d[2] for d in DEFAULTS.values())])
         )
 
+    def reaching(self, scope: str) -> timedelta:
+        """How far back the ledger of one scope has to be read; nothing where no limit holds."""
+        special = [rows for (name, _), rows in self._special.items() if name == scope]
+        rows = [row for group in (*special, self._general.get(scope, [])) for row in group]
+        default = [DEFAULTS[EmailLimit.Scope(scope)][2]] if scope in DEFAULTS else []
+        return timedelta(hours=max([0, *(row.hours for row in rows), *default]))
+
+    def of_domain(self, domain: str, *, is_shared: bool, by_default: bool) -> list[Limit]:
+        """The limits of a recipient domain.
+
+        ``is_shared``: its mailboxes are given to anybody (free mail), so only a row that names
+        it holds. ``by_default``: whether the built-in limit holds where there is no row.
+        """
+        scope = EmailLimit.Scope.DOMAIN.value
+        named = (scope, domain) in self._special
+        if not named and (is_shared or not (by_default or self._general.get(scope))):
+            return []
+        return self.of(scope, domain, label=domain)
+
     def of(self, scope: str, target: Hashable, *, label: str = "") -> list[Limit]:
         """The limits that hold for one target."""
         rows = self._special.get((scope, target)) or self._general.get(scope)
@@ -141,11 +162,17 @@ def _target(row: EmailLimit) -> Hashable:
     )
 
 
-def of_sender(sender: Sender, *, on: date) -> list[Limit]:
-    """A mailbox's own limits on a day: its cap, reached by the ramp, and its hourly cap."""
+def of_sender(sender: Sender, *, on: date, is_careful: bool = False) -> list[Limit]:
+    """A mailbox's own limits on a day: its cap, reached by the ramp, and its hourly cap.
+
+    ``is_careful``: too much of its mail comes back at present, so it sends half as much.
+    """
     label = sender.address
     scope, counts = EmailLimit.Scope.SENDER.value, EmailLimit.Counts.ALL.value
-    limits = [Limit(scope, sender.pk, counts, ramped(sender, on=on), 24, label)]
+    cap = ramped(sender, on=on)
+    if is_careful:
+        cap = (cap + 1) // 2
+    limits = [Limit(scope, sender.pk, counts, cap, 24, label)]
     if sender.hourly_limit is not None:
         limits.append(Limit(scope, sender.pk, counts, sender.hourly_limit, 1, label))
     return limits

@@ -46,7 +46,7 @@ def lock_for_sending(message: Message) -> None:
     _rows(Campaign, [pitch.campaign_id], "FOR SHARE")
     _rows(Contact, [contact.pk], "FOR NO KEY UPDATE")
     _rows(Organization, organizations, "FOR NO KEY UPDATE")
-    _scopes([pitch.campaign_id], [mail_domain(pitch.address)])
+    _scopes([pitch.campaign_id], [mail_domain(pitch.address)], "limit all")
     _rows(Sender, [message.sender_id], "FOR NO KEY UPDATE")
 
 
@@ -63,12 +63,11 @@ def lock_for_verdict(
     _rows(Sender, senders, "FOR NO KEY UPDATE")
 
 
-def _scopes(campaigns: Iterable[int], domains: Iterable[str]) -> None:
+def _scopes(campaigns: Iterable[int], domains: Iterable[str], *others: str) -> None:
     """The locks of those limits that hang on no row of their own, in sorted order."""
-    names = {f"limit campaign {pk}" for pk in campaigns} | {
-        f"limit domain {d}" for d in domains
-    }
-    for name in sorted(names | {"limit all"}):
+    names = {f"limit campaign {pk}" for pk in campaigns}
+    names |= {f"limit domain {domain}" for domain in domains}
+    for name in sorted(names.union(others)):
         _advisory(name)
 
 
