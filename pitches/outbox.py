@@ -52,13 +52,18 @@ def _planned(rows: QuerySet[Message], campaign: Campaign | None) -> list[Message
 
 
 def plan(
-    messages: Sequence[Message], *, now: datetime, until: datetime | None = None
+    messages: Sequence[Message],
+    *,
+    now: datetime,
+    until: datetime | None = None,
+    by_person: bool = False,
 ) -> list[Decision]:
     """One decision per message: *send at T*, or *hold* with the reason and the first free
     moment.
 
     Laid down in the order given, each taking its slots before the next is asked. Changes
-    nothing; the number of queries does not depend on the number of messages.
+    nothing; the number of queries does not depend on the number of messages. ``by_person``:
+    somebody takes them by hand.
     """
     until = until or now + HORIZON
     targets = [situations.target_of(message) for message in messages]
@@ -68,11 +73,12 @@ def plan(
     laid: dict[int, tuple[Step, datetime]] = {}
     for message, target in zip(messages, targets, strict=True):
         situation = situations.situation(target, around)
+        situation.by_person = by_person
         _follow_what_is_laid(situation, laid.get(message.pitch_id))
         if message.status == Message.Status.QUEUED and message.send_at:
             situation.due_at = max(situation.due_at or message.send_at, message.send_at)
         ruling = rules.decide(situation, by=until)
-        if ruling.reason == Reason.BY_HAND:
+        if ruling.reason == Reason.BY_HAND or (by_person and ruling.may):
             situations.take_request(around, message)
         if ruling.may and ruling.at is not None:
             situations.take_slots(situation, ruling.at)

@@ -20,7 +20,12 @@ VIEW = "pitches.view_message"
 MOST_ROWS = 20
 # What the work itself ends: an earlier step is sent, a decision that is in the queue is taken,
 # another worker comes back.
-ENDS_BY_ITSELF = (Reason.NOT_DUE, Reason.NOT_APPROVED, Reason.LEASE_LOST)
+ENDS_BY_ITSELF = (
+    Reason.NOT_DUE,
+    Reason.NOT_APPROVED,
+    Reason.LEASE_LOST,
+    Reason.BY_HAND,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def _unknown() -> Group:
         "worker looks for evidence.",
         found.count(),
         rows_at(Message, lookups),
-        [_message(row, row.last_error, "Look") for row in _read(found, "handed_at")],
+        [_fate(row) for row in _read(found, "handed_at")],
         "bad",
     )
 
@@ -145,6 +150,11 @@ def _stuck() -> Group:
 
 def _read(rows: QuerySet[Message], order: str) -> list[Message]:
     return list(rows.select_related("pitch__lead", "step").order_by(order)[:MOST_ROWS])
+
+
+def _fate(row: Message) -> Row:
+    url = reverse("admin:pitches_fate", args=[row.pk])
+    return Row(f"{row.pitch.lead}: {row.to_address}", row.last_error, url, "Evidence")
 
 
 def _message(row: Message, detail: str, action: str) -> Row:
