@@ -342,6 +342,25 @@ def unsubscribed(pitch: Pitch, *, source: str, now: datetime) -> Stop:
     )
 
 
+@transaction.atomic
+def complained(pitch: Pitch, *, source: str, now: datetime) -> Stop:
+    """Somebody told their provider that our mail is spam: never again, from nobody here."""
+    address = pitch.address
+    suppressions.add(
+        Suppression.Kind.EMAIL,
+        address.value,
+        reason=Suppression.Reason.COMPLAINED,
+        source=source,
+        now=now,
+    )
+    return stop(
+        scope=Stop.Scope.PERSON,
+        kind=Stop.Kind.COMPLAINT,
+        reason="complained about our mail",
+        contact=address.contact,
+    )
+
+
 def do_not_contact(
     organization: Organization, *, reason: str, by: AbstractBaseUser | None = None
 ) -> Stop:
@@ -365,7 +384,12 @@ def do_not_contact(
 
 def lock_person(contact_id: int) -> None:
     """Hold a person's row to the end of the transaction, as the gate and every stop do."""
-    _rows(Contact, [contact_id], "FOR NO KEY UPDATE")
+    lock_people([contact_id])
+
+
+def lock_people(contact_ids: Iterable[int]) -> None:
+    """As ``lock_person``, for several, always in the same order."""
+    _rows(Contact, contact_ids, "FOR NO KEY UPDATE")
 
 
 def stop_pitch(pitch: Pitch, *, reason: str, kind: str = Stop.Kind.STAFF) -> None:

@@ -5,10 +5,11 @@ under the eyes of the person whose mailbox it is. Every wait has an end.
 """
 
 from pitches.mailboxes.connecting import MailboxUnavailable, opened
-from pitches.mailboxes.finding import check, find_sent
+from pitches.mailboxes.finding import JUNK, check, find_sent, folder_for
 from pitches.mailboxes.reading import MOST_BYTES, Letter, Mailbox, NotFetched, arrived
 
 __all__ = [
+    "JUNK",
     "MOST_BYTES",
     "Letter",
     "Mailbox",
@@ -17,5 +18,6 @@ __all__ = [
     "arrived",
     "check",
     "find_sent",
+    "folder_for",
     "opened",
 ]

@@ -93,7 +93,7 @@ def test_an_answer_that_lies_in_another_mailbox_stops_the_follow_ups(desk):
         f"In-Reply-To: <{first.message_id}>\r\n\r\nPlease call me.\r\n"
     ).encode()
     result = inbox.Read()
-    inbox._take_in(other, 1, raw, result, now=MONDAY + HOUR)
+    inbox.take_in(other, 1, raw, result, now=MONDAY + HOUR)
     pitch.refresh_from_db()
     assert pitch.status == Pitch.Status.REPLIED
 
@@ -103,7 +103,7 @@ def test_an_answer_from_another_address_of_the_same_person_stops_the_follow_ups(
     pitch = desk.sent_pitch()
     private = ContactAddressFactory(contact=pitch.address.contact)
     raw = f"From: {private.value}\r\nTo: {desk.sender.address}\r\n\r\nYes.\r\n".encode()
-    inbox._take_in(desk.sender, 1, raw, inbox.Read(), now=MONDAY + HOUR)
+    inbox.take_in(desk.sender, 1, raw, inbox.Read(), now=MONDAY + HOUR)
     pitch.refresh_from_db()
     assert pitch.status == Pitch.Status.REPLIED
     assert IncomingMessage.objects.get().matched_by == "address"
