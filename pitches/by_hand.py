@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Max, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from campaigns import channels, zones
@@ -98,9 +98,25 @@ def waiting() -> QuerySet[Message]:
     )
 
 
-def owners() -> list[tuple[User | None, int]]:
-    """Whose lists there are, with how many approved texts each has; nobody's last."""
-    rows = waiting().order_by().values("sender__user").annotate(n=Count("pk"))
+def due(owner: User | None, *, now: datetime) -> QuerySet[Message]:
+    """Their texts whose day has come, whatever may still hold one of them."""
+    return _due_by(_end_of_day(owner, now=now)).filter(sender__user=owner)
+
+
+def _due_by(end: datetime) -> QuerySet[Message]:
+    tasks = FollowUpTask.objects.filter(FollowUpTask.is_open(), due_at__lt=end)
+    open_step = tasks.filter(pitch=OuterRef("pitch"), step=OuterRef("step"))
+    return waiting().filter(Q(number=0) | Exists(open_step))
+
+
+def owners(*, now: datetime) -> list[tuple[User | None, int]]:
+    """Whose lists there are, with how many texts are due in each; nobody's last."""
+    rows = (
+        _due_by(now + timedelta(days=1))
+        .order_by()
+        .values("sender__user")
+        .annotate(n=Count("pk"))
+    )
     numbers = {row["sender__user"]: row["n"] for row in rows}
     users = User.objects.filter(pk__in=[pk for pk in numbers if pk]).order_by("username")
     found: list[tuple[User | None, int]] = [(user, numbers[user.pk]) for user in users]
@@ -113,15 +129,10 @@ def today(owner: User | None, *, now: datetime) -> Day:
     The planner makes it, with the person at hand; limits are counted as it goes. Constant in
     queries.
     """
-    rows = waiting().filter(sender__user=owner)
-    first = rows.filter(number=0)
-    end = _end_of_day(owner, now=now)
-    due = FollowUpTask.objects.filter(FollowUpTask.is_open(), due_at__lt=end)
-    later = rows.filter(number__gt=0, pitch__follow_up_tasks__in=due).filter(
-        step=F("pitch__follow_up_tasks__step")
-    )
+    rows, end = due(owner, now=now), _end_of_day(owner, now=now)
     # A thread that is under way comes before a new one.
-    planned = [*_readable(later, "pk"), *_readable(first, "approved_at", "pk")][:MOST_ROWS]
+    later, first = _readable(rows.filter(number__gt=0)), _readable(rows.filter(number=0))
+    planned = [*later, *first][:MOST_ROWS]
     decided = outbox.plan(planned, now=now, until=end - timedelta(seconds=1), by_person=True)
     profiles = _profiles(planned)
     day = Day()
@@ -134,9 +145,8 @@ def today(owner: User | None, *, now: datetime) -> Day:
     return day
 
 
-def _readable(rows: QuerySet[Message], *order: str) -> list[Message]:
-    ready = situations.readable(rows).select_related("weekly_plan")
-    ready = ready.order_by("-pitch__urgent", *order)
+def _readable(rows: QuerySet[Message]) -> list[Message]:
+    ready = situations.readable(rows).order_by("-pitch__urgent", "send_at", "approved_at", "pk")
     return list(ready.defer("pitch__lead__embedding", "pitch__lead__text")[:MOST_ROWS])
 
 

@@ -79,6 +79,11 @@ def send_due(
             faults.point("P2")
             seen.append(message.pk)
             beat()
+            if message.is_by_hand:  # however it came into the queue, no machine may (LAW-23)
+                by_person = "A person takes it to its recipient."
+                settling.release(message, Held(Reason.BY_HAND, sentence=by_person))
+                report.held += 1
+                continue
             if message.sender_id not in open_channels:
                 channel = (channel_of or _channel_of)(message.sender)
                 open_channels[message.sender_id] = stack.enter_context(channel)
@@ -137,7 +142,7 @@ def _deliver(message: Message, channel: Channel, report: Sent, *, now: datetime)
             channel.back_out()
             raise
     except letters.BuildError as e:
-        settling.fail(message, str(e), failure="build")
+        settling.not_built(message, str(e), now=now)
         report.failed += 1
         report.note(f"{message.to_address}: {e}")
     except Held as held:
@@ -198,7 +203,7 @@ def _hand_over(
         report.held += not e.permanent or e.of_mailbox
         report.note(f"{message.to_address}: {e}")
     except OutcomeUnknown as e:
-        settling.unknown(message, str(e))
+        settling.unknown(message, str(e), now=now)
         report.unknown += 1
         report.note(f"{message.to_address}: {e}")
     else:
