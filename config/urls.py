@@ -10,5 +10,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("api/", include("config.api")),
+    path("", include("pitches.public")),
+    path("webhooks/", include("pitches.webhooks")),
     path("healthz", health.healthz, name="healthz"),
 ]

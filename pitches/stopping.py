@@ -18,10 +18,21 @@ from django.db.models import Q, QuerySet
 from campaigns.models import Campaign, Client
 from config.db import database_now
 from pitches.fingerprints import digest
-from pitches.models import FollowUpTask, Match, Message, Pitch, ReviewTask, Sender, Stop
+from pitches.models import (
+    FollowUpTask,
+    Match,
+    Message,
+    Pitch,
+    ReviewTask,
+    Sender,
+    SendMode,
+    Stop,
+)
 from pitches.models.message import LET_GO
 from pitches.rules import mail_domain
+from pitches.unsubscribing import Opened
 from prospects import suppressions
+from prospects.addresses import AddressError, canonical_email
 from prospects.models import Consent, Contact, ContactAddress, Organization, Suppression
 
 STOP_SWITCH = "stop switch"
@@ -327,18 +338,82 @@ def opted_out(contact: Contact, *, source: str, now: datetime) -> Stop:
 def unsubscribed(pitch: Pitch, *, source: str, now: datetime) -> Stop:
     """Somebody wants no more mail from us: for ever, and from all our clients."""
     address = pitch.address
-    suppressions.add(
-        Suppression.Kind.EMAIL,
-        address.value,
-        reason=Suppression.Reason.UNSUBSCRIBED,
-        source=source,
-        now=now,
+    lock_person(address.contact_id)
+    if kind := SUPPRESSED_AS.get(ContactAddress.Kind(address.kind)):
+        _suppress_for_good(address.value, kind=kind, source=source, now=now)
+    return _stop_for_good(address.contact_id)
+
+
+@transaction.atomic
+def way_out_taken(said: Opened, *, source: str, now: datetime) -> bool:
+    """Somebody used the way out in a mail of ours; whether that was new (LAW-2, LAW-4).
+
+    As ``unsubscribed``, for whoever has the address now and whoever the message was for. Where
+    both are gone, erased or not restored, the suppression stands alone and still holds (LAW-3).
+    Saying it again changes nothing.
+    """
+    message = _message_named(said.message_key)
+    people = set(_people_at(said.address))
+    if message is not None:
+        people.add(message.pitch.address.contact_id)
+        source += " of a rehearsal" if message.send_mode == SendMode.CAPTURE else ""
+    _rows(Contact, people, "FOR NO KEY UPDATE")
+    kind = Suppression.Kind.EMAIL
+    is_new = _suppress_for_good(said.address, kind=kind, source=source, now=now)
+    for contact_id in sorted(people - _stopped_for_good(people)):
+        _stop_for_good(contact_id)
+        is_new = True
+    if message is not None:
+        Message.objects.filter(pk=message.pk, unsubscribed_at__isnull=True).update(
+            unsubscribed_at=now
+        )
+    return is_new
+
+
+def _message_named(key: str) -> Message | None:
+    """The message of a token: our Message-IDs end in the domain of the sender."""
+    senders = Sender.objects.values_list("address", flat=True)
+    names = {f"{key}@{address.rpartition('@')[2]}" for address in senders}
+    known = Message.objects.select_related("pitch__address")
+    return known.filter(message_id__in=names).first()
+
+
+def _people_at(address: str) -> Iterable[int]:
+    try:
+        canonical = canonical_email(address)
+    except AddressError:
+        return []
+    at = ContactAddress.objects.filter(kind=ContactAddress.Kind.EMAIL, canonical=canonical)
+    return at.values_list("contact", flat=True)
+
+
+def _suppress_for_good(address: str, *, kind: str, source: str, now: datetime) -> bool:
+    reason = Suppression.Reason.UNSUBSCRIBED
+    try:
+        return suppressions.add(kind, address, reason=reason, source=source, now=now)
+    except AddressError:  # no mail can be built to such an address
+        return False
+
+
+def _stopped_for_good(people: Iterable[int]) -> set[int]:
+    """Those whose unsubscription stands; to be asked under their locks."""
+    standing = Stop.objects.filter(
+        scope=Stop.Scope.PERSON,
+        kind=Stop.Kind.UNSUBSCRIBE,
+        contact__in=people,
+        client=None,
+        until=None,
+        lifted_at=None,
     )
+    return set(standing.values_list("contact", flat=True))
+
+
+def _stop_for_good(contact_id: int) -> Stop:
     return stop(
         scope=Stop.Scope.PERSON,
         kind=Stop.Kind.UNSUBSCRIBE,
         reason="unsubscribed",
-        contact=address.contact,
+        contact=Contact.objects.get(pk=contact_id),
     )
 
 

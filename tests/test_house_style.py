@@ -102,7 +102,10 @@ def test_only_commands_and_programs_talk_to_a_terminal():
     assert {n for n in where(prints) if "/management/" not in n} <= allowed
 
 
-DOORS = ("admin", "api", "portal", "webhooks", "jobs", "management", "home", "viewer", "views")
+DOORS = (
+    "admin", "api", "portal", "public", "webhooks", "jobs", "management", "home", "viewer",
+    "views",
+)  # fmt: skip
 
 
 def is_door(file: str) -> bool:
