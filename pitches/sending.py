@@ -135,6 +135,7 @@ def _deliver(message: Message, channel: Channel, report: Sent, *, now: datetime)
     try:
         letter = letters.build(message, now=now)
         _look_before_talking(message, now=now)
+        _ask_for_an_answer(message, letter, channel, now=now)
         channel.open(letter)
         try:
             gate.pass_through(message, now=now)
@@ -166,6 +167,20 @@ def _look_before_talking(message: Message, *, now: datetime) -> None:
         if message.status != Message.Status.CLAIMED:
             raise Held(Reason.LEASE_LOST)
     gate.ask(message, now=now)
+
+
+def _ask_for_an_answer(
+    message: Message, letter: Letter, channel: Channel, *, now: datetime
+) -> None:
+    """Where no mailbox can be read the provider is asked, just in time, about this person."""
+    if not (message.is_follow_up and situations.is_heard_by_asking(message.sender)):
+        return
+    since = message.pitch.first_sent_at or message.created_at
+    if channel.has_answer(letter, since=since, now=now):
+        sentence = Reason.INBOX_NOT_READ.label.format(
+            sender=message.sender.address, cause="an answer lies there and is not fetched yet"
+        )
+        raise Held(Reason.INBOX_NOT_READ, until=now + settling.RETRY_FIRST, sentence=sentence)
 
 
 def _read_inbox(sender: Sender, *, now: datetime) -> None:

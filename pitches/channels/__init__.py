@@ -120,8 +120,8 @@ class Channel(ABC):
     carries: ClassVar[frozenset[str]] = frozenset({Way.EMAIL.value})
     # True where ``look_up`` hands the letter over again under its idempotency key: should the
     # first attempt have been lost, that one delivers, so the rules must be asked before.
-    look_up_may_deliver: ClassVar[bool] = False
-    # True where ``open`` asks the provider, before a follow-up, whether the person answered.
+    look_up_may_deliver: bool = False
+    # True where ``has_answer`` can be asked before a follow-up, there being no mailbox to read.
     asks_for_answers: ClassVar[bool] = False
 
     @classmethod
@@ -161,6 +161,13 @@ class Channel(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the connection."""
+
+    def has_answer(self, letter: Letter, *, since: datetime, now: datetime) -> bool:
+        """Whether an answer of the recipient, given after ``since``, lies at the provider.
+
+        Raises ChannelError where it cannot be asked; then nothing is handed over either.
+        """
+        return False
 
     def look_up(
         self, letter: Letter, *, since: datetime, now: datetime
