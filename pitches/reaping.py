@@ -163,5 +163,5 @@ def _reap_handing(message: Message, reaped: Reaped, *, now: datetime) -> None:
         settling.put_off(message, now + settling.RETRY_FIRST, "refused, as the journal has it")
         reaped.released += 1
     else:
-        settling.unknown(message, "the worker died after it was handed over")
+        settling.unknown(message, "the worker died after it was handed over", now=now)
         reaped.unknown += 1

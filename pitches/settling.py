@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns.models import Step
 from config import faults
 from pitches import (
+    breakers,
     fingerprints,
     journal,
     stopping,
@@ -262,13 +264,14 @@ def refused(message: Message, error: ChannelError, *, now: datetime) -> None:
         put_off(message, until, str(error))
         _let_the_mailbox_rest(message.sender, until)
         if error.permanent:
-            stopping.pause_sender(message.sender, reason=str(error))
+            breakers.note_login_fault(message.sender, str(error), now=now)
     elif error.hard:
         with transaction.atomic():
             # the person before the message, as everybody locks them
             stopping.lock_person(message.pitch.address.contact_id)
-            fail(message, str(error), failure="hard")
+            fail(message, str(error), failure="hard", bounced_at=now)
             stopping.address_is_dead(message, now=now)
+            _judge_failure(message, str(error), permanent=True, now=now)
     elif error.opted_out:
         with transaction.atomic():
             stopping.lock_person(message.pitch.address.contact_id)
@@ -276,10 +279,13 @@ def refused(message: Message, error: ChannelError, *, now: datetime) -> None:
             stopping.opted_out(
                 message.pitch.address.contact, source=f"{message.sender.transport}", now=now
             )
-    elif error.permanent:
-        fail(message, str(error), failure="policy")
     else:
-        _retry(message, str(error), now=now)
+        with transaction.atomic():
+            if error.permanent:
+                fail(message, str(error), failure="policy", bounced_at=now)
+            else:
+                _retry(message, str(error), now=now)
+            _judge_failure(message, str(error), permanent=error.permanent, now=now)
 
 
 def rest_after(error: ChannelError) -> timedelta:
@@ -351,7 +357,14 @@ def put_off(
     )
 
 
-def fail(message: Message, error: str, *, failure: str) -> None:
+def fail(
+    message: Message, error: str, *, failure: str, bounced_at: datetime | None = None
+) -> None:
+    """It will not go out.
+
+    ``failure`` is *hard* or *policy* where the server refused it, at ``bounced_at``.
+    """
+    refusal = {"bounced_at": bounced_at, "bounce_kind": failure} if bounced_at else {}
     Message.objects.filter(
         pk=message.pk,
         lease_owner=message.lease_owner,
@@ -362,11 +375,40 @@ def fail(message: Message, error: str, *, failure: str) -> None:
         last_error=error[:500],
         counted_at=None,
         handed_at=None,
+        **refusal,
         **LET_GO,
     )
 
 
-def unknown(message: Message, error: str) -> None:
-    Message.objects.filter(
-        pk=message.pk, lease_owner=message.lease_owner, status=Message.Status.HANDING
-    ).update(status=Message.Status.UNKNOWN, last_error=error[:500], **LET_GO)
+def not_built(message: Message, error: str, *, now: datetime) -> None:
+    """No mail could be made of it."""
+    with transaction.atomic():
+        fail(message, error, failure="build")
+        _judge_failure(message, error, permanent=True, now=now)
+
+
+def unknown(message: Message, error: str, *, now: datetime) -> None:
+    """It may have arrived, and nobody knows."""
+    with transaction.atomic():
+        Message.objects.filter(
+            pk=message.pk, lease_owner=message.lease_owner, status=Message.Status.HANDING
+        ).update(status=Message.Status.UNKNOWN, last_error=error[:500], **LET_GO)
+        with _verdicts_may_wait(message):
+            breakers.judge([message], now=now)
+
+
+def _judge_failure(message: Message, error: str, *, permanent: bool, now: datetime) -> None:
+    with _verdicts_may_wait(message):
+        breakers.note_failure(message, error, permanent=permanent, now=now)
+
+
+@contextmanager
+def _verdicts_may_wait(message: Message) -> Iterator[None]:
+    """What became of a message is recorded whatever happens; a verdict that could not be given
+    now is given by the next look at everybody.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except DatabaseError:
+        log.exception("message %s is settled, but its sender was not judged", message.pk)

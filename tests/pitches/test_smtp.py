@@ -18,7 +18,7 @@ from pitches import (
     unsubscribing,
 )
 from pitches.channels import smtp
-from pitches.models import Message, Pitch, Sender
+from pitches.models import Breaker, Event, Message, Pitch, Sender
 from prospects import suppressions
 from prospects.models import Contact
 from tests.clock import MONDAY
@@ -182,8 +182,10 @@ def test_every_refusal_has_the_consequence_it_must_have(live, sink, settings):
         sink.answers = {verb: answer}
         be_patient(settings, 0.2 if answer == HANG else 10)
         sending.send_due(now=MONDAY, only=[message.pk])
-        message.mailbox = Sender.objects.get(pk=live.sender.pk).status
-        Sender.objects.update(status="active", status_reason="")
+        is_paused = Breaker.objects.filter(cause="login_or_dns", level="pause").exists()
+        message.mailbox = "paused" if is_paused else "active"
+        Breaker.objects.all().delete()
+        Event.objects.all().delete()
         # a fault of the mailbox lets all of it rest; here each case is to be tried at once
         Message.objects.filter(pk__gt=message.pk, status="queued").update(send_at=MONDAY)
     seen = []
