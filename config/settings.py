@@ -260,6 +260,34 @@ CHANNELS = {
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"overture@{PUBLIC_HOST or 'localhost'}")
 
+# Webhooks: who may report, and the class that understands it. One more is one more line.
+
+WEBHOOK_SOURCES = {
+    "amazon_ses": "pitches.sources.esp.AmazonSES",
+    "amazon_ses_inbound": "pitches.sources.esp.AmazonSESInbound",
+    "brevo": "pitches.sources.esp.Brevo",
+    "instantly": "pitches.sources.instantly.Instantly",
+    "mailersend": "pitches.sources.esp.MailerSend",
+    "mailersend_inbound": "pitches.sources.esp.MailerSendInbound",
+    "mailgun": "pitches.sources.esp.Mailgun",
+    "mailgun_inbound": "pitches.sources.esp.MailgunInbound",
+    "mailjet": "pitches.sources.esp.Mailjet",
+    "mailjet_inbound": "pitches.sources.esp.MailjetInbound",
+    "mailtrap": "pitches.sources.esp.Mailtrap",
+    "mandrill": "pitches.sources.esp.Mandrill",
+    "postal": "pitches.sources.esp.Postal",
+    "postal_inbound": "pitches.sources.esp.PostalInbound",
+    "postmark": "pitches.sources.esp.Postmark",
+    "postmark_inbound": "pitches.sources.esp.PostmarkInbound",
+    "resend": "pitches.sources.esp.Resend",
+    "sendgrid": "pitches.sources.esp.SendGrid",
+    "sendgrid_inbound": "pitches.sources.esp.SendGridInbound",
+    "sparkpost": "pitches.sources.esp.SparkPost",
+    "sparkpost_inbound": "pitches.sources.esp.SparkPostInbound",
+    "twilio": "pitches.sources.twilio.Twilio",
+    "unisender_go": "pitches.sources.esp.UnisenderGo",
+}
+
 # Matching: who turns texts into numbers
 
 EMBEDDERS = {

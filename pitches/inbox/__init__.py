@@ -4,6 +4,7 @@ The mark of a mailbox only moves over what was stored. Nothing is dropped: what 
 pitch is kept and shown.
 """
 
+from pitches.inbox.acting import act_on
 from pitches.inbox.noting import MeaningSettled, close, record_reply, settle_meaning
 from pitches.inbox.reading import (
     InboxUnavailable,
@@ -21,6 +22,7 @@ __all__ = [
     "MeaningSettled",
     "Preview",
     "Read",
+    "act_on",
     "close",
     "preview",
     "read",

@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 
-from pitches import stopping
+from pitches import classification, stopping, unsubscribing
 from pitches.inbox import absences, storing
 from pitches.models import IncomingMessage, Message, Pitch
 from pitches.signals import reply_received
+from pitches.unsubscribing import Opened
 from prospects import suppressions
 from prospects.addresses import AddressError
 from prospects.models import Suppression
@@ -22,6 +23,10 @@ BounceKind = Message.BounceKind
 
 def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
     """Draw the consequence of one message, in the transaction that stored it."""
+    if said := _way_out(incoming):
+        source = f"unsubscribe mail of {incoming.received_at:%Y-%m-%d}"
+        stopping.way_out_taken(said, source=source, now=now)
+        return
     pitch = incoming.pitch
     if pitch is None:
         _hold_what_it_may_mean(incoming)
@@ -44,6 +49,17 @@ def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
             pass  # a delay, an automatic answer, our own mail: on record, no more
 
 
+def _way_out(incoming: IncomingMessage) -> Opened | None:
+    """The token that our mailto link wrote into the subject: no answer, whoever sends it.
+
+    Read from the mail itself; the row holds only the beginning of a long subject.
+    """
+    if incoming.kind != Kind.UNSUBSCRIBE or not incoming.raw:
+        return None
+    mail = classification.parse(bytes(incoming.raw))
+    return unsubscribing.in_subject(classification.header(mail, "Subject"))
+
+
 def _hold_what_it_may_mean(incoming: IncomingMessage) -> None:
     """An answer that may mean several pitches: all of them wait until a person said which.
 
@@ -62,7 +78,12 @@ def _answered(incoming: IncomingMessage, pitch: Pitch, *, now: datetime) -> None
     stopping.person_answered(pitch, reason=f"answered on {incoming.received_at:%Y-%m-%d}")
     Pitch.objects.filter(pk=pitch.pk).update(outcome=incoming.intent or Pitch.Outcome.OTHER)
     # An answer that comes after the last step still is one.
-    late = (Pitch.Status.COMPLETED, Pitch.Status.MOVED, Pitch.Status.STOPPED)
+    late = (
+        Pitch.Status.COMPLETED,
+        Pitch.Status.MOVED,
+        Pitch.Status.STOPPED,
+        Pitch.Status.BOUNCED,
+    )
     sent = Pitch.objects.filter(pk=pitch.pk, status__in=late, first_sent_at__isnull=False)
     sent.update(status=Pitch.Status.REPLIED, replied_at=incoming.received_at)
     if incoming.answers_id:

@@ -134,7 +134,7 @@ def take_in(
 def take_in_reported(
     sender: Sender, raw: bytes, *, source: str, now: datetime
 ) -> IncomingMessage | None:
-    """Store and act on a mail that a provider hands on (``source`` is its name), all or nothing.
+    """Store and act on a mail that a provider (``source``) hands on, all or nothing.
 
     None if it is known already.
     """

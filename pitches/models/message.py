@@ -321,6 +321,12 @@ class Message(Stateful):
             models.Index(
                 fields=["handed_at"], condition=Q(status="unknown"), name="message_unknown"
             ),
+            # a provider's report names its own id
+            models.Index(
+                fields=["provider_id"],
+                condition=Q(provider_id__gt=""),
+                name="message_provider_id",
+            ),
             # what another sender holds and was asked to stop
             models.Index(
                 fields=["stop_requested_at"],
