@@ -352,7 +352,7 @@ def way_out_taken(said: Opened, *, source: str, now: datetime) -> bool:
     both are gone, erased or not restored, the suppression stands alone and still holds (LAW-3).
     Saying it again changes nothing.
     """
-    message = _message_named(said.message_key)
+    message = message_named(said.message_key)
     people = set(_people_at(said.address))
     if message is not None:
         people.add(message.pitch.address.contact_id)
@@ -370,11 +370,11 @@ def way_out_taken(said: Opened, *, source: str, now: datetime) -> bool:
     return is_new
 
 
-def _message_named(key: str) -> Message | None:
-    """The message of a token: our Message-IDs end in the domain of the sender."""
+def message_named(key: str) -> Message | None:
+    """The message that a token names: our Message-IDs end in the domain of the sender."""
     senders = Sender.objects.values_list("address", flat=True)
     names = {f"{key}@{address.rpartition('@')[2]}" for address in senders}
-    known = Message.objects.select_related("pitch__address")
+    known = Message.objects.select_related("pitch__address__contact", "pitch__campaign__client")
     return known.filter(message_id__in=names).first()
 
 

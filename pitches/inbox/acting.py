@@ -13,6 +13,7 @@ from pitches.inbox import absences, storing
 from pitches.models import IncomingMessage, Message, Pitch
 from pitches.signals import reply_received
 from pitches.unsubscribing import Opened
+from pitches.unsubscribing import Opened
 from prospects import suppressions
 from prospects.addresses import AddressError
 from prospects.models import Suppression
@@ -23,6 +24,10 @@ BounceKind = Message.BounceKind
 
 def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
     """Draw the consequence of one message, in the transaction that stored it."""
+    if said := _way_out(incoming):
+        source = f"unsubscribe mail of {incoming.received_at:%Y-%m-%d}"
+        stopping.way_out_taken(said, source=source, now=now)
+        return
     if said := _way_out(incoming):
         source = f"unsubscribe mail of {incoming.received_at:%Y-%m-%d}"
         stopping.way_out_taken(said, source=source, now=now)
@@ -47,6 +52,17 @@ def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
             absences.move_steps(pitch, returns_on=incoming.returns_on, now=now)
         case _:
             pass  # a delay, an automatic answer, our own mail: on record, no more
+
+
+def _way_out(incoming: IncomingMessage) -> Opened | None:
+    """The token that our mailto link wrote into the subject: no answer, whoever sends it.
+
+    Read from the mail itself; the row holds only the beginning of a long subject.
+    """
+    if incoming.kind != Kind.UNSUBSCRIBE or not incoming.raw:
+        return None
+    mail = classification.parse(bytes(incoming.raw))
+    return unsubscribing.in_subject(classification.header(mail, "Subject"))
 
 
 def _way_out(incoming: IncomingMessage) -> Opened | None:

@@ -14,8 +14,9 @@ from email.message import EmailMessage
 
 from django.db.models import Q, QuerySet
 
-from pitches import classification
+from pitches import classification, stopping
 from pitches.models import IncomingMessage, Message, Pitch, Sender
+from pitches.unsubscribing import Opened
 from prospects import addresses
 from prospects.addresses import AddressError
 from prospects.models import ContactAddress
@@ -42,6 +43,12 @@ class Joined:
     message: Message | None = None
     by: str = ""
     possible: tuple[Pitch, ...] = ()
+
+
+def by_way_out(said: Opened) -> Joined:
+    """The pitch whose mail held the token that came back; nothing if it is gone."""
+    message = stopping.message_named(said.message_key)
+    return Joined(message.pitch, message, "way out") if message else Joined()
 
 
 def join(

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import DataError, IntegrityError, transaction
 
 from config.text import clean_line
-from pitches import classification, situations
+from pitches import classification, situations, unsubscribing
 from pitches.inbox import joining
 from pitches.models import IncomingMessage, Message, ReviewTask, Sender, SendMode
 
@@ -146,10 +146,15 @@ def _store_understood(
     message_id = classification.header(mail, "Message-ID").strip("<> ")[:998]
     if _says_the_same(sender, message_id, found):
         return None
-    kind = found.kind
+    said = unsubscribing.in_subject(classification.header(mail, "Subject"))
+    kind = IncomingMessage.Kind.UNSUBSCRIBE if said else found.kind
     if kind == IncomingMessage.Kind.HUMAN_REPLY and _is_ours(message_id):
         kind = IncomingMessage.Kind.OWN
-    match = joining.join(mail, found, sender, kind=kind, now=now)
+    match = (
+        joining.by_way_out(said)
+        if said
+        else joining.join(mail, found, sender, kind=kind, now=now)
+    )
     incoming = IncomingMessage.objects.create(
         **fields,
         message_id=message_id,
@@ -160,7 +165,7 @@ def _store_understood(
         text=found.text,
         reply_text=found.reply_text,
         kind=kind,
-        intent=found.intent,
+        intent=IncomingMessage.Intent.UNSUBSCRIBE if said else found.intent,
         classified_by=classification.RULES,
         bounce_kind=getattr(found, "bounce_kind", ""),
         bounce_status=getattr(found, "bounce_status", "")[:12],

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from email import policy
+from email.message import EmailMessage
 
 import pytest
 from django.test import Client
 
 from pitches import public, stopping, unsubscribing
+from pitches.inbox import acting, storing
 from pitches.models import FollowUpTask, Message, Stop
 from prospects import suppressions
 from prospects.models import Contact, ContactAddress, Suppression
@@ -275,3 +278,58 @@ def test_a_true_click_is_heard_however_busy_its_sender_is(visitor, monkeypatch):
     assert refused.status_code == 429
     assert one_click(visitor, MessageFactory()).status_code == 200
     assert rows() == (1, 1)
+
+
+# -- by mail ----------------------------------------------------------------------------------
+
+
+def mail_from(writer: str, subject: str, body: str = "") -> bytes:
+    mail = EmailMessage(policy=policy.SMTP)
+    mail["From"], mail["To"], mail["Subject"] = writer, "sam@example.com", subject
+    mail["Message-ID"] = "<by-mail@elsewhere.example.com>"
+    mail.set_content(body)
+    return mail.as_bytes()
+
+
+def read(sender, raw: bytes):
+    incoming = storing.store(sender, 1, raw, now=MONDAY)
+    acting.act_on(incoming, now=MONDAY)
+    incoming.refresh_from_db()
+    return incoming
+
+
+@pytest.mark.req("LAW-1", "LAW-4")
+@pytest.mark.django_db
+def test_the_mail_that_our_link_writes_unsubscribes_and_is_no_answer(desk):
+    """Whoever sends it, from wherever: a mail program may use another address."""
+    pitch = desk.sent_pitch()
+    first = pitch.messages.get(number=0)
+    subject = f"unsubscribe {unsubscribing.token(first)}"
+    incoming = read(desk.sender, mail_from("robot@elsewhere.example.com", subject))
+    assert (incoming.kind, incoming.intent) == ("unsubscribe", "unsubscribe")
+    assert (incoming.pitch, incoming.answers) == (pitch, first)
+    first.refresh_from_db()
+    pitch.refresh_from_db()
+    assert (pitch.status, first.replied_at) == ("stopped", None)
+    assert first.unsubscribed_at == MONDAY
+    assert rows() == (1, 1)
+    assert pitch.address.value in suppressions.suppressed([pitch.address.value])
+
+
+@pytest.mark.req("LAW-3")
+@pytest.mark.django_db
+def test_it_works_by_mail_too_when_nothing_is_known_of_the_person(desk):
+    token = unsubscribing.seal(f"{'a' * 40}@example.com", "gone@example.com")
+    incoming = read(desk.sender, mail_from("x@example.com", f"Re: unsubscribe {token}"))
+    assert (incoming.kind, incoming.pitch) == ("unsubscribe", None)
+    assert suppressions.suppressed(["gone@example.com"]) == {"gone@example.com": "unsubscribed"}
+    assert rows() == (1, 0)
+
+
+@pytest.mark.django_db
+def test_a_token_for_a_very_long_address_survives_the_subject_line(desk):
+    address = f"{'l' * 64}@{'.'.join(['d' * 60] * 3)}.example.com"[-254:]
+    token = unsubscribing.seal(f"{'a' * 40}@example.com", address)
+    assert len(token) > 300
+    read(desk.sender, mail_from("x@example.com", f"unsubscribe {token}"))
+    assert address in suppressions.suppressed([address])
