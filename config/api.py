@@ -44,6 +44,7 @@ from pitches.channels import ChannelError
 from pitches.gate import Held
 from pitches.inbox import InboxUnavailable
 from pitches.journal import JournalUnavailable
+from pitches.resolving import NotResolvable
 from pitches.review import NoReason, NotApprovable
 from prospects import api as prospects
 from prospects.addresses import AddressError
@@ -56,6 +57,7 @@ DOMAIN = (
     (AddressError, status.HTTP_400_BAD_REQUEST, "bad_address"),
     (NoReason, status.HTTP_400_BAD_REQUEST, "no_reason"),
     (NotApprovable, status.HTTP_409_CONFLICT, "not_approvable"),
+    (NotResolvable, status.HTTP_409_CONFLICT, "not_resolvable"),
     (Held, status.HTTP_409_CONFLICT, "held"),
     (InboxUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "inbox_unavailable"),
     (JournalUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "journal_unavailable"),

@@ -43,6 +43,12 @@ PLANNED = [
         "follow up", "pitches.jobs.follow_up", "Queues the follow-ups that are due.", minutes=15
     ),
     Planned(
+        "evidence",
+        "pitches.jobs.look_for_evidence",
+        "Looks for proof of what became of messages of unknown fate.",
+        minutes=10,
+    ),
+    Planned(
         "outreach",
         "pitches.jobs.run_outreach",
         "Drafts what was matched and queues what may go.",

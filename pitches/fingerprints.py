@@ -43,6 +43,12 @@ def of_message(message: Message) -> str:
     return of_words(message, subject=message.subject, body=message.body, html=message.html)
 
 
+def of_sent_words(message: Message) -> str:
+    """The fingerprint of the words alone, as the journal keeps it beside the handing over."""
+    words = [message.subject, message.body, message.html, message.attachments]
+    return digest(json.dumps(words, ensure_ascii=False))
+
+
 def message_id(
     pitch: Pitch, *, identity: str, number: int, channel: str, revision: int = 1
 ) -> str:
@@ -50,8 +56,7 @@ def message_id(
     brackets.
 
     An HMAC over natural keys, so it is the same after a crash, a restore or a re-import; the
-    send
-    mode is among them, so that a rehearsal can never be taken for the real thing (REL-8).
+    send mode is among them, so that a rehearsal can never be taken for the real thing (REL-8).
     ``identity`` is the lead's first identity, ``platform:id``. The domain is the sender's.
     """
     keys = [

@@ -17,6 +17,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from config import faults
 from pitches import (
+    fingerprints,
     journal,
     rules,
     situations,
@@ -78,6 +79,7 @@ def pass_through(
                 fresh.message_id,
                 recipient=fresh.to_address,
                 owner=str(message.lease_owner),
+                words=fingerprints.of_sent_words(fresh),
                 mode=fresh.send_mode,
                 at=now,
             )

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from config import beats
 from config.ticks import Deadline, tick
-from pitches import inbox, outbox, outreach, reaping, sending
+from pitches import inbox, outbox, outreach, reaping, resolving, sending
 from pitches.models import Sender
 
 log = logging.getLogger(__name__)
@@ -92,4 +92,16 @@ def reap(deadline: Deadline) -> dict[str, int]:
         "unknown": reaped.unknown,
         "poisoned": reaped.poisoned,
         "expired": reaped.expired,
+    }
+
+
+@tick("evidence")
+def look_for_evidence(deadline: Deadline) -> dict[str, int]:
+    """Settle messages of unknown fate where something proves what became of them."""
+    found = resolving.look_for_evidence(now=timezone.now(), stop=lambda: deadline.passed)
+    return {
+        "sent": found.sent,
+        "failed": found.failed,
+        "assumed": found.assumed,
+        "open": found.open,
     }

@@ -34,12 +34,13 @@ class JournalUnavailable(Exception):
 
 
 def record_intent(
-    message_id: str, *, recipient: str, owner: str, mode: str, at: datetime
+    message_id: str, *, recipient: str, owner: str, mode: str, at: datetime, words: str = ""
 ) -> None:
     """Write down, durably, that this message is about to be handed over.
 
     ``owner`` is the lease under which it happens, so that a claim that died before its commit
-    can be told from a message that went out. Raises JournalUnavailable if the line cannot be
+    can be told from a message that went out; ``words`` is the fingerprint of what goes out.
+    Raises JournalUnavailable if the line cannot be
     made durable.
     """
     _append(
@@ -49,6 +50,7 @@ def record_intent(
             "message_id": message_id,
             "recipient": _hash(recipient),
             "owner": owner,
+            "words": words,
             "mode": mode,
         }
     )

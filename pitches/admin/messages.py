@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from config.desk import STATUS_COLORS, Ledger, LedgerRows, display, status_of
-from pitches.admin import check
+from pitches.admin import check, fate
 from pitches.models import FollowUpTask, Message, Variant
 
 
@@ -45,8 +45,14 @@ class MessageAdmin(Ledger):
     inlines = (VariantRows,)
 
     def get_urls(self) -> list[URLPattern]:
-        page = self.admin_site.admin_view(check.view)
-        return [path("check/", page, name="pitches_check"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        return [
+            path("check/", wrap(check.view), name="pitches_check"),
+            path("<int:pk>/fate/", wrap(fate.view), name="pitches_fate"),
+            path("<int:pk>/fate/sent/", wrap(fate.mark_sent), name="pitches_mark_sent"),
+            path("<int:pk>/fate/again/", wrap(fate.send_again), name="pitches_send_again"),
+            *super().get_urls(),
+        ]
 
     @display(description="message")
     def subject_or_step(self, message: Message) -> str:

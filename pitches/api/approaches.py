@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import (
     extend_schema,
@@ -14,6 +15,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,7 +24,8 @@ from campaigns.models import Campaign, Channel
 from config.rest import (
     IdFilter,
 )
-from pitches.api.asked import MAY_BE_EMPTY, OWN
+from pitches import resolving
+from pitches.api.asked import MAY_BE_EMPTY, OWN, Reason, given
 from pitches.models import (
     Message,
     Pitch,
@@ -115,8 +118,16 @@ class MessageSerializer(serializers.ModelSerializer):
             "approved_at", "approved_by", "approved_policy", "not_before", "send_at",
             "expires_at", "hold_reason", "hold_until", "attempts", "last_error", "sent_at",
             "delivered_at", "opened_at", "clicked_at", "replied_at", "bounced_at",
-            "canceled_reason", "created_at",
+            "canceled_reason", "resolved_at", "resolution", "created_at",
         ]  # fmt: skip
+
+
+class EvidenceSerializer(serializers.Serializer):
+    """One place that was asked; ``went_out`` is null where it says nothing."""
+
+    source = serializers.CharField()
+    sentence = serializers.CharField()
+    went_out = serializers.BooleanField(allow_null=True)
 
 
 class MessageFilters(filters.FilterSet):
@@ -139,7 +150,12 @@ class Messages(viewsets.ReadOnlyModelViewSet):
     """Texts on their way. Staff."""
 
     permission_classes = [access.Staff]
-    needs = {"variants": "pitches.view_variant"}
+    needs = {
+        "variants": "pitches.view_variant",
+        "evidence": "pitches.view_message",
+        "mark_sent": "pitches.change_message",
+        "send_again": "pitches.change_message",
+    }
     queryset = Message.objects.select_related("pitch")
     serializer_class = MessageSerializer
     filterset_class = MessageFiltersWithCampaign
@@ -151,6 +167,41 @@ class Messages(viewsets.ReadOnlyModelViewSet):
         """Every draft of one message, side by side (S001-037)."""
         variants = self.get_object().variants.order_by("number")
         return Response(VariantSerializer(variants, many=True).data)
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Only an admin decides what became of a message."""
+        admins = [access.Admins()] if self.action in ("mark_sent", "send_again") else []
+        return [*super().get_permissions(), *admins]
+
+    @extend_schema(responses=EvidenceSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def evidence(self, request: Request, pk: str) -> Response:
+        """What is known of a message of unknown fate. Asks the mailbox; sends nothing."""
+        found = resolving.evidence(self._of_fate(), now=timezone.now())
+        return Response(EvidenceSerializer(found, many=True).data)
+
+    @extend_schema(request=Reason, responses=MessageSerializer)
+    @action(detail=True, methods=["post"])
+    def mark_sent(self, request: Request, pk: str) -> Response:
+        """It went out, an admin says, with a reason, two hours after it was handed over."""
+        return self._resolve(resolving.mark_sent, request)
+
+    @extend_schema(request=Reason, responses=MessageSerializer)
+    @action(detail=True, methods=["post"])
+    def send_again(self, request: Request, pk: str) -> Response:
+        """Into the queue again, an admin says, at the risk of a second copy."""
+        return self._resolve(resolving.send_again, request)
+
+    def _of_fate(self) -> Message:
+        rows = Message.objects.select_related("sender", "pitch__address__contact", "step")
+        found: Message = rows.get(pk=self.get_object().pk)
+        return found
+
+    def _resolve(self, decide: Any, request: Request) -> Response:
+        reason = given(Reason, request)["reason"]
+        by = access.caller(request)
+        message = decide(self._of_fate(), by=by, reason=reason, now=timezone.now())
+        return Response(MessageSerializer(message).data)
 
 
 @extend_schema(tags=["campaigns"])
