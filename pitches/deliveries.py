@@ -8,7 +8,6 @@ nothing that it changed before, so everything may be repeated (REL-20..REL-22, S
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -18,14 +17,13 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
-from django.utils.crypto import constant_time_compare
 
 from campaigns.models import Channel
 from config.text import clean_line, clean_text
-from pitches import classification, inbox, settling, sources, stopping, tracking
+from pitches import callbacks, classification, inbox, settling, sources, stopping, tracking
+from pitches.callbacks import BadAddress
 from pitches.models import Event, IncomingMessage, Message, Sender, WebhookDelivery
 from pitches.sources import Delivered, Part, Reply, Report, Source, Unreadable
 from pitches.tracking import Origin, Recorded
@@ -45,41 +43,22 @@ KEEP_BODIES = timedelta(days=30)
 BATCH = 200
 
 
-class BadAddress(Exception):
-    """Nobody gave this address out."""
-
-
 class TooMuch(Exception):
     """More events in one request than are taken."""
 
 
-# -- the address a provider gets ---------------------------------------------------------------
+# -- who reports -------------------------------------------------------------------------------
 
 
-def address_of(sender: Sender, provider: str) -> str:
-    """The address to enter at the provider: it names the sender and proves that we gave it.
-
-    The proof is 160 bits by the first CREDENTIALS_KEY; addresses made by the others hold as
-    long as these are listed, so a key can be changed without a gap.
-    """
-    secret = _proof(settings.CREDENTIALS_KEY[0], provider, sender.pk)
-    return f"{settings.PUBLIC_URL}/webhooks/{provider}/{sender.pk}-{secret}/"
-
-
-def _proof(key: str, provider: str, sender: int) -> str:
-    told = f"webhook:{provider}:{sender}".encode()
-    return hmac.new(key.encode(), told, hashlib.sha256).hexdigest()[:40]
+def address_of(sender: Sender) -> str:
+    """The address to enter at the sender's provider; empty where none reports."""
+    provider = provider_of(sender)
+    return callbacks.address_of(provider, sender.pk) if provider and sender.pk else ""
 
 
 def sender_of(provider: str, secret: str) -> Sender:
     """Whose address it is; raises BadAddress."""
-    number, _, shown = secret.partition("-")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
-        raise BadAddress(provider)
-    proofs = [_proof(key, provider, int(number)) for key in settings.CREDENTIALS_KEY]
-    if not any([constant_time_compare(shown, proof) for proof in proofs]):
-        raise BadAddress(provider)
-    sender = Sender.objects.filter(pk=int(number)).first()
+    sender = Sender.objects.filter(pk=callbacks.sender_of(provider, secret)).first()
     if sender is None:
         raise BadAddress(provider)
     return sender
@@ -272,7 +251,7 @@ def act(reports: list[Report], sender: Sender, provider: str, *, now: datetime) 
     for report in [report for report in reports if report.reply]:
         done.add(tracking.alone(report, lambda r: _hear(r, sender, origin, now=now)))
     for report in [report for report in reports if tracking.is_our_fault(report)]:
-        tracking.account_is_in_trouble(report, sender, provider=provider)
+        tracking.account_is_in_trouble(report, sender, provider=provider, now=now)
     rest = [report for report in reports if not report.reply]
     _settle_delegated(rest, origin, now=now)
     done.add(tracking.record(rest, origin, now=now))

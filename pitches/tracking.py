@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Channel
 from config.bulk import batches
-from pitches import stopping
+from pitches import breakers, stopping
 from pitches.models import Event, Message, Pitch, Sender
 from pitches.sources import Report
 
@@ -45,6 +45,8 @@ FACTS = {
 NOT_DELIVERED = (Kind.BOUNCED, Kind.REJECTED, Kind.FAILED)
 GRAVITY = ["", *(kind.value for kind in (Message.BounceKind.SOFT, Message.BounceKind.POLICY))]
 GRAVITY += [Message.BounceKind.OURS.value, Message.BounceKind.HARD.value]
+# What a breaker counts.
+JUDGED = (*NOT_DELIVERED, Kind.COMPLAINED)
 FIELDS = [*FACTS.values(), "bounced_at", "bounce_kind"]
 
 Facts = dict[str, Any]
@@ -111,7 +113,7 @@ def join(reports: Iterable[Report], origin: Origin, *, now: datetime) -> dict[st
     ours = {report.message_id for report in reports} - {""}
     theirs = {report.provider_id for report in reports} - {""}
     rows = _of(origin)
-    by_ours = {row.message_id: row for row in rows.filter(message_id__in=ours)} if ours else {}
+    by_ours = _by_our_id(rows, ours) if ours else {}
     by_theirs = _by_provider_id(rows, theirs) if theirs else {}
     left = {
         report.recipient
@@ -136,6 +138,11 @@ def _of(origin: Origin) -> QuerySet[Message]:
     status = (*Message.COUNTED, Message.Status.FAILED)
     rows = Message.objects.filter(sender__in=origin.senders, status__in=status)
     return rows.select_related("pitch__address__contact", "pitch__campaign", "sender")
+
+
+def _by_our_id(rows: QuerySet[Message], ids: set[str]) -> dict[str, Message]:
+    found = rows.filter(message_id__in=[*ids, *(f"<{each}>" for each in ids)])
+    return {row.message_id.strip("<>"): row for row in found}
 
 
 def _by_provider_id(rows: QuerySet[Message], ids: set[str]) -> dict[str, Message]:
@@ -298,6 +305,10 @@ def state_facts(told: Sequence[tuple[Message, Report]], *, now: datetime) -> Non
             for name, value in after.items():
                 setattr(row, name, value)
     Message.objects.bulk_update([messages[pk] for pk in sorted(changed)], FIELDS, BATCH)
+    breakers.judge(
+        [messages[m.pk] for m, report in told if report.kind in JUDGED and m.pk in changed],
+        now=now,
+    )
 
 
 # -- what ends things --------------------------------------------------------------------------
@@ -333,10 +344,12 @@ def consequences(report: Report, message: Message, *, source: str, now: datetime
         )
 
 
-def account_is_in_trouble(report: Report, sender: Sender, *, provider: str) -> None:
+def account_is_in_trouble(
+    report: Report, sender: Sender, *, provider: str, now: datetime
+) -> None:
     """The provider can no longer send for this mailbox: it waits until somebody has looked."""
     told = report.reason or report.label
-    stopping.pause_sender(sender, reason=f"{provider} reports: {told}")
+    breakers.note_login_fault(sender, f"{provider} reports: {told}", now=now)
 
 
 def unmatched(provider: str = "") -> QuerySet[Event]:

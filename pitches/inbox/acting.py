@@ -8,11 +8,10 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 
-from pitches import classification, stopping, unsubscribing
+from pitches import breakers, classification, stopping, unsubscribing
 from pitches.inbox import absences, storing
 from pitches.models import IncomingMessage, Message, Pitch
 from pitches.signals import reply_received
-from pitches.unsubscribing import Opened
 from pitches.unsubscribing import Opened
 from prospects import suppressions
 from prospects.addresses import AddressError
@@ -24,10 +23,6 @@ BounceKind = Message.BounceKind
 
 def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
     """Draw the consequence of one message, in the transaction that stored it."""
-    if said := _way_out(incoming):
-        source = f"unsubscribe mail of {incoming.received_at:%Y-%m-%d}"
-        stopping.way_out_taken(said, source=source, now=now)
-        return
     if said := _way_out(incoming):
         source = f"unsubscribe mail of {incoming.received_at:%Y-%m-%d}"
         stopping.way_out_taken(said, source=source, now=now)
@@ -52,17 +47,6 @@ def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
             absences.move_steps(pitch, returns_on=incoming.returns_on, now=now)
         case _:
             pass  # a delay, an automatic answer, our own mail: on record, no more
-
-
-def _way_out(incoming: IncomingMessage) -> Opened | None:
-    """The token that our mailto link wrote into the subject: no answer, whoever sends it.
-
-    Read from the mail itself; the row holds only the beginning of a long subject.
-    """
-    if incoming.kind != Kind.UNSUBSCRIBE or not incoming.raw:
-        return None
-    mail = classification.parse(bytes(incoming.raw))
-    return unsubscribing.in_subject(classification.header(mail, "Subject"))
 
 
 def _way_out(incoming: IncomingMessage) -> Opened | None:
@@ -128,6 +112,8 @@ def _complained(incoming: IncomingMessage, pitch: Pitch, *, now: datetime) -> No
         Message.objects.filter(pk=incoming.answers_id, complained_at__isnull=True).update(
             complained_at=incoming.received_at
         )
+    if incoming.answers:
+        breakers.judge([incoming.answers], now=now)
 
 
 def _bounced(incoming: IncomingMessage, *, now: datetime) -> None:
@@ -147,6 +133,6 @@ def _bounced(incoming: IncomingMessage, *, now: datetime) -> None:
         stopping.address_is_dead(message, now=now)
     elif kind == BounceKind.OURS:
         status = f" ({incoming.bounce_status})" if incoming.bounce_status else ""
-        stopping.pause_sender(
-            message.sender, reason=f"its mail comes back: our login or DNS is refused{status}"
-        )
+        reason = f"its mail comes back: our login or DNS is refused{status}"
+        breakers.note_login_fault(message.sender, reason, now=now)
+    breakers.judge([message], now=now)
