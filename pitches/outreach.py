@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
 
@@ -20,6 +20,7 @@ from pitches.decisions import Decision, Field, Outcome, Verdict
 from pitches.following_up import MovedOn
 from pitches.models import Pitch
 
+Made = TypeVar("Made")
 TITLES = {"outreach": "New pitches and first messages", "follow_up": "Follow-ups"}
 
 
@@ -106,7 +107,7 @@ def plan_follow_ups(
     return Plan("follow_up", now, _up_to(most, rows), ground, moves, campaign=slug, most=most)
 
 
-def dry(make: Callable[[], Plan]) -> Plan:
+def dry(make: Callable[[], Made]) -> Made:
     """Make a plan in a transaction that cannot write.
 
     A dry run that changes something is an error (REL-28).
