@@ -62,6 +62,10 @@ class Reason(models.TextChoices):
         "in_conversation",
         "This person answered; the thread is open until {until}.",
     )
+    REPLY_UNCLEAR = (
+        "reply_unclear",
+        "An answer has come that may mean this pitch: say in the inbox which one it means.",
+    )
     STOPPED = "stopped", "Stopped for this {scope}: {cause}."
     PITCH_ENDED = "pitch_ended", "The pitch is over: it is {status}."
     OTHER_MODE = (
@@ -92,6 +96,7 @@ class Reason(models.TextChoices):
     TEXT_BLOCKED = "text_blocked", "The text cannot go out: {causes}."
     # time
     NOT_DUE = "not_due", "Due {due}."
+    ABSENT = "absent", "This person is {cause}, so it is due {due}."
     OUTSIDE_WINDOW = (
         "outside_window",
         "It is {local} for the recipient; the window opens {opens}.",

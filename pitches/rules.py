@@ -77,6 +77,8 @@ class Situation:
     # a message on its way
     message: Message | None = None
     due_at: datetime | None = None
+    due_because: str = ""
+    reply_unclear: bool = False
     step_before: Step | None = None
     fingerprint: str = ""
     text_problems: tuple[str, ...] = ()
@@ -326,6 +328,11 @@ def person_is_not_in_conversation(s: Situation, moment: datetime) -> Objection |
     return Objection(Reason.IN_CONVERSATION, until, {"until": until})
 
 
+def no_answer_is_unclear(s: Situation, moment: datetime) -> Objection | None:
+    """An answer that may mean several pitches holds all of them (REL-18)."""
+    return Objection(Reason.REPLY_UNCLEAR, None) if s.reply_unclear else None
+
+
 def it_was_written_for_this_mode(s: Situation, moment: datetime) -> Objection | None:
     """What was rehearsed is never sent for real, nor the reverse."""
     assert s.message is not None
@@ -484,6 +491,8 @@ def it_is_due(s: Situation, moment: datetime) -> Objection | None:
         return Objection(
             Reason.NOT_DUE, None, {"due": f"once {s.step_before.name} has been sent"}
         )
+    if moment < s.due_at and s.due_because:
+        return Objection(Reason.ABSENT, s.due_at, {"due": s.due_at, "cause": s.due_because})
     if moment < s.due_at:
         return Objection(Reason.NOT_DUE, s.due_at, {"due": s.due_at})
     return None
@@ -671,6 +680,7 @@ FOR_A_MESSAGE: tuple[Rule, ...] = (
     address_works,
     address_is_not_suppressed,
     person_is_not_in_conversation,
+    no_answer_is_unclear,
     everybody_named_is_still_here,
     sender_is_active,
     no_breaker_is_open,
