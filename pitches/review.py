@@ -14,8 +14,10 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign
 from config.db import WrongStatus
-from pitches import fingerprints, settling, situations, stopping, writing
+from pitches import decisions, fingerprints, settling, situations, stopping, writing
+from pitches.decisions import Reason
 from pitches.models import FollowUpTask, Match, Message, Pitch, ReviewTask, Variant
+from prospects import suppressions
 
 
 class NotApprovable(Exception):
@@ -327,7 +329,7 @@ def _freeze(
 
 
 def _check_words(drafts: list[Message], variants: Mapping[int, int]) -> None:
-    found: list[str] = []
+    found = _check_recipient(drafts[0].pitch)
     for draft in drafts:
         variant = chosen(draft, variants)
         step = draft.step.name if draft.step else "message"
@@ -338,6 +340,14 @@ def _check_words(drafts: list[Message], variants: Mapping[int, int]) -> None:
         found += [f"{step}: {problem['detail']}" for problem in problems]
     if found:
         raise NotApprovable(found)
+
+
+def _check_recipient(pitch: Pitch) -> list[str]:
+    """Nobody approves words to somebody who must not be written to (LAW-7)."""
+    cause = suppressions.of_addresses([pitch.address]).get(pitch.address.value)
+    if cause is None:
+        return []
+    return [decisions.sentence(Reason.SUPPRESSED, {"cause": cause.replace("_", " ")})]
 
 
 def _freeze_one(

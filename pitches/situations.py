@@ -88,7 +88,6 @@ class Surroundings:
     breakers: list[Breaker]
     suppressed: dict[str, str]
     conversations: dict[int, list[tuple[int, datetime]]]
-    unclear: set[int]
     blackouts: dict[int, tuple[Period, ...]]
     leaving: dict[int, list[tuple[datetime, int]]]
     # connection requests of a sender in this week: made so far, and how many there may be
@@ -165,13 +164,6 @@ def due_at(message: Message) -> datetime | None:
     return next((task.due_at for task in tasks if task.step_id == message.step_id), None)
 
 
-def due_because(message: Message) -> str:
-    """What moved the step, in words; empty if it is due as its sequence says."""
-    tasks = message.pitch.follow_up_tasks.all() if message.number else []
-    is_open = (each for each in tasks if each.done_at is None and each.canceled_at is None)
-    return next((each.reason for each in is_open if each.step_id == message.step_id), "")
-
-
 def step_before(message: Message) -> Step | None:
     """The latest earlier message step that has not left yet; this one waits for it."""
     if not message.number:
@@ -230,8 +222,6 @@ def situation(target: Target, around: Surroundings) -> Situation:
         breakers=[row for row in around.breakers if _holds(row, target)],
         suppressed=around.suppressed.get(email, ""),
         in_conversation_until=_in_conversation_until(target, around),
-        reply_unclear="message" in target.extra
-        and target.extra["message"].pitch_id in around.unclear,
         on_allowlist=around.mode != SendMode.ALLOWLIST or _is_allowed(email),
         leaving=around.leaving[target.sender.pk] if target.sender else [],
         reads_own_inbox=around.mode == SendMode.CAPTURE,
@@ -323,7 +313,6 @@ def survey(targets: Sequence[Target], *, now: datetime) -> Surroundings:
         breakers=_breakers(now=now),
         suppressed=suppressions.of_addresses(t.address for t in targets if t.address),
         conversations=_conversations(contacts, now=now),
-        unclear=_unclear(targets),
         blackouts=_blackouts({t.campaign.pk for t in targets}),
         leaving=_last_out({t.sender.pk for t in targets if t.sender}),
         requests=_requests(targets, now=now),
@@ -404,21 +393,6 @@ def _holds(row: Breaker, target: Target) -> bool:
 def sending_domain(sender: Sender) -> str:
     """The domain a mailbox writes from, in lower case."""
     return sender.address.rpartition("@")[2].lower()
-
-
-def _unclear(targets: Iterable[Target]) -> set[int]:
-    """The pitches that an answer may mean which nobody has settled yet."""
-    asking = {t.extra["message"].pitch_id for t in targets if "message" in t.extra}
-    possible = IncomingMessage.possible_pitches.through.objects.filter(
-        pitch__in=asking,
-        incomingmessage__pitch=None,
-        incomingmessage__handled_at=None,
-        incomingmessage__kind__in=[
-            IncomingMessage.Kind.HUMAN_REPLY,
-            IncomingMessage.Kind.UNSUBSCRIBE,
-        ],
-    )
-    return set(possible.values_list("pitch", flat=True)) if asking else set()
 
 
 def _conversations(

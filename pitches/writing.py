@@ -19,6 +19,7 @@ from campaigns.channels import Problem
 from campaigns.models import Channel, PitchTemplate, Tone
 from pitches import context, letters, unsubscribing
 from pitches.models import Match, Message, SendMode, Variant
+from prospects import suppressions
 from prospects.models import ContentItem
 
 # Below it stands the link.
@@ -44,9 +45,10 @@ def write(messages: Iterable[Message], *, now: datetime) -> None:
 
     Takes a constant number of queries. A message that has variants, or no step, is left alone.
     Whatever stands against a draft is stored on it; nothing here raises for one message and so
-    keeps the others from being written.
+    keeps the others from being written. Nothing is written, or paid for, to somebody who must
+    not be written to (LAW-7).
     """
-    rows = _fetch([message.pk for message in messages])
+    rows = _may_be_written(_fetch([message.pk for message in messages]))
     texts_by_key = presets.templates(_key(row) for row in rows)
     subjects = _thread_subjects(rows)
     values: dict[int, context.Values] = {}
@@ -58,6 +60,11 @@ def write(messages: Iterable[Message], *, now: datetime) -> None:
         drafts = _drafts(row, by_tone, values[row.pitch_id], subjects)
         made += drafts or [_without_template(row)]
     Variant.objects.bulk_create(made)
+
+
+def _may_be_written(rows: list[Message]) -> list[Message]:
+    forbidden = suppressions.of_addresses(row.pitch.address for row in rows)
+    return [row for row in rows if row.pitch.address.value not in forbidden]
 
 
 def _fetch(ids: list[int]) -> list[Message]:

@@ -18,7 +18,7 @@ from config.bulk import batches
 from config.text import clean_line
 from prospects import addresses, names
 from prospects.addresses import AddressError
-from prospects.models import Suppression
+from prospects.models import ContactAddress, Suppression
 
 Kind, Reason = Suppression.Kind, Suppression.Reason
 # Where an address is on the list for several reasons, the first of these is told. A later,
@@ -99,13 +99,21 @@ def _masked_domain(domain: str) -> str:
     return f"{name[0]}***.{ending}"
 
 
-def add(kind: str, value: str, *, reason: str, source: str, now: datetime) -> bool:
+def add(
+    kind: str, value: str, *, reason: str, source: str, now: datetime, rehearsed: bool = False
+) -> bool:
     """Suppress one value; True if it is new. Raises AddressError for a bad value."""
-    return add_many([row(kind, value, reason=reason, source=source, now=now)]) == 1
+    asked = row(kind, value, reason=reason, source=source, now=now, rehearsed=rehearsed)
+    return add_many([asked]) == 1
 
 
-def row(kind: str, value: str, *, reason: str, source: str, now: datetime) -> Suppression:
-    """A row for ``add_many``, not stored yet. Raises AddressError for a bad value."""
+def row(
+    kind: str, value: str, *, reason: str, source: str, now: datetime, rehearsed: bool = False
+) -> Suppression:
+    """A row for ``add_many``, not stored yet. Raises AddressError for a bad value.
+
+    ``rehearsed``: nobody said so in earnest; the end of the rehearsal takes it back.
+    """
     exact, canonical = hashes(kind, value)
     return Suppression(
         kind=kind,
@@ -114,6 +122,7 @@ def row(kind: str, value: str, *, reason: str, source: str, now: datetime) -> Su
         hint=hint(kind, value),
         reason=reason,
         source=clean_line(source),
+        is_rehearsed=rehearsed,
         created_at=now,
     )
 
@@ -121,12 +130,13 @@ def row(kind: str, value: str, *, reason: str, source: str, now: datetime) -> Su
 def add_many(rows: Iterable[Suppression]) -> int:
     """Suppress many (see ``row``) in a constant number of queries per 2,000; how many are new.
 
-    A value that is on the list already stays as it is, but for a graver reason.
+    A value that is on the list already stays as it is, but for a graver reason, and for what
+    was only rehearsed and is now said in earnest.
     """
     unique: dict[tuple[str, str], Suppression] = {}
     for each in rows:
         key = (each.kind, each.exact_hash)
-        if key not in unique or RANK[each.reason] < RANK[unique[key].reason]:
+        if key not in unique or _outweighs(each, unique[key]):
             unique[key] = each
     added = 0
     for some in batches(unique.items(), BATCH):
@@ -141,14 +151,24 @@ def _add(wanted: Mapping[tuple[str, str], Suppression]) -> int:
     }
     graver = []
     for key, each in present.items():
-        if key in wanted and RANK[wanted[key].reason] < RANK[each.reason]:
+        if key in wanted and _outweighs(wanted[key], each):
             each.reason, each.source = wanted[key].reason, wanted[key].source
+            each.is_rehearsed = wanted[key].is_rehearsed
             graver.append(each)
     if graver:
-        Suppression.objects.bulk_update(graver, ["reason", "source"])
+        Suppression.objects.bulk_update(graver, ["reason", "source", "is_rehearsed"])
     new = [each for key, each in wanted.items() if key not in present]
     Suppression.objects.bulk_create(new, ignore_conflicts=True)
     return len(new)
+
+
+def _outweighs(new: Suppression, old: Suppression) -> bool:
+    """Whether one takes the other's place: what was said in earnest before what was rehearsed,
+    then the graver reason.
+    """
+    if new.is_rehearsed != old.is_rehearsed:
+        return old.is_rehearsed
+    return RANK[new.reason] < RANK[old.reason]
 
 
 def suppressed(emails: Iterable[str]) -> dict[str, str]:
@@ -207,6 +227,21 @@ def suppressed_values(kind: str, values: Iterable[str]) -> dict[str, str]:
             found = [reasons[each] for each in pair if each in reasons]
             if found:
                 answer[value] = min(found, key=RANK.__getitem__)
+    return answer
+
+
+def of_addresses(addresses: Iterable[ContactAddress]) -> dict[str, str]:
+    """Those of these addresses, of whatever kind, that may not be used, each with the reason.
+
+    By their value. Two queries per 2,000 of mail, one for each other kind that occurs.
+    """
+    by_kind: dict[str, set[str]] = {}
+    for address in addresses:
+        by_kind.setdefault(address.kind, set()).add(address.value)
+    answer = suppressed(by_kind.pop(ContactAddress.Kind.EMAIL, ()))
+    for kind, values in by_kind.items():
+        if kind in Kind:
+            answer |= suppressed_values(kind, values)
     return answer
 
 
