@@ -12,7 +12,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from anymail.exceptions import AnymailError, AnymailRecipientsRefused
+from anymail.exceptions import (
+    AnymailError,
+    AnymailRecipientsRefused,
+    AnymailUnsupportedFeature,
+)
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -49,6 +53,15 @@ KEYS: dict[str, tuple[str, timedelta]] = {
 }
 
 
+# What not every provider can be told: without metadata an event is joined by the provider's id,
+# and where tracking cannot be forbidden per mail it is off unless the account turns it on.
+EXTRAS: dict[str, bool | str] = {
+    "metadata": "message_id",
+    "track_opens": False,
+    "track_clicks": False,
+}
+
+
 class ProviderChannel(Channel):
     """One session with the provider of a sender."""
 
@@ -62,6 +75,7 @@ class ProviderChannel(Channel):
         super().__init__(sender)
         self.look_up_may_deliver = sender.provider in KEYS
         self._backend: Any = None
+        self._extras = dict(EXTRAS)
         self._options: dict[str, str] = {}
 
     def open(self, letter: Letter) -> None:
@@ -126,6 +140,7 @@ class ProviderChannel(Channel):
         }
         path = self.backends.format(provider=self.sender.provider)
         self._backend = get_connection(path, **given)
+        self._extras = dict(EXTRAS)
         self._backend.timeout = (settings.HTTP_CONNECT_TIMEOUT, settings.HTTP_READ_TIMEOUT)
         self._backend.open()
         if session := getattr(self._backend, "session", None):
@@ -134,8 +149,19 @@ class ProviderChannel(Channel):
             session.max_redirects = 0
 
     def _build(self, letter: Letter) -> None:
+        """The request as it will be sent. What this provider cannot be told is left out."""
         backend = self._backend
-        payload = backend.build_message_payload(self._mail(letter), backend.send_defaults)
+        while True:
+            try:
+                payload = backend.build_message_payload(
+                    self._mail(letter), backend.send_defaults
+                )
+                break
+            except AnymailUnsupportedFeature as e:
+                extra = next((name for name in self._extras if name in str(e)), None)
+                if extra is None:
+                    raise
+                del self._extras[extra]
         if hasattr(payload, "get_request_params"):
             payload.get_request_params(backend.api_url)
 
@@ -187,11 +213,12 @@ class ProviderChannel(Channel):
             raise OutcomeUnknown("an answer that says nothing about the recipient")
         if not status <= TAKEN:
             raise self._definite(status)
-        name = "" if found.message_id is None else str(found.message_id)
+        if found.message_id is None:
+            raise OutcomeUnknown("an answer without an id")
         return Receipt(
             answer=f"{self.sender.get_provider_display()}: {', '.join(sorted(status))}",
             code=200,
-            provider_id=name,
+            provider_id=str(found.message_id),
         )
 
     def _mail(self, letter: Letter) -> Any:
@@ -209,8 +236,8 @@ class ProviderChannel(Channel):
             mail.attach_alternative(letter.html, "text/html")
         for part in letter.mail.iter_attachments():
             mail.attach(part.get_filename(), part.get_content(), part.get_content_type())
-        mail.metadata = {"message_id": letter.message_id}
-        mail.track_opens = mail.track_clicks = False
+        for name, value in self._extras.items():
+            setattr(mail, name, {value: letter.message_id} if name == "metadata" else value)
         return mail
 
     def _headers(self, letter: Letter) -> dict[str, str]:

@@ -15,6 +15,7 @@ from django.conf import settings
 
 from campaigns.models import Channel as Way
 from config import http
+from pitches import callbacks
 from pitches.channels import (
     Channel,
     ChannelError,
@@ -81,7 +82,7 @@ class TwilioChannel(Channel):
         else:
             form["From"] = given["from_number"]
         if settings.PUBLIC_URL.startswith("https://"):
-            form["StatusCallback"] = f"{settings.PUBLIC_URL}{self._callback()}"
+            form["StatusCallback"] = callbacks.address_of("twilio", self.sender.pk)
         answer = over_http.send(
             self._url(given),
             now=now,
@@ -142,9 +143,6 @@ class TwilioChannel(Channel):
 
     def _url(self, given: Mapping[str, str]) -> str:
         return f"{API}/{given['account_sid']}/Messages.json"
-
-    def _callback(self) -> str:
-        return f"/webhooks/twilio/{self.sender.pk}/"
 
     def _refusal(
         self, answer: http.Answer, given: Mapping[str, str], *, now: datetime
