@@ -40,6 +40,7 @@ from config import beats
 from config.db import WrongStatus
 from config.middleware import POLICY
 from pitches import api as pitches
+from pitches.breakers import CannotClose
 from pitches.channels import ChannelError
 from pitches.gate import Held
 from pitches.inbox import InboxUnavailable
@@ -58,6 +59,7 @@ DOMAIN = (
     (NoReason, status.HTTP_400_BAD_REQUEST, "no_reason"),
     (NotApprovable, status.HTTP_409_CONFLICT, "not_approvable"),
     (NotResolvable, status.HTTP_409_CONFLICT, "not_resolvable"),
+    (CannotClose, status.HTTP_409_CONFLICT, "cannot_close"),
     (Held, status.HTTP_409_CONFLICT, "held"),
     (InboxUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "inbox_unavailable"),
     (JournalUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "journal_unavailable"),
@@ -304,6 +306,7 @@ VIEWSETS: dict[str, Any] = {
     "senders": pitches.Senders,
     "limits": pitches.EmailLimits,
     "stops": pitches.Stops,
+    "breakers": pitches.Breakers,
     "follow-up-tasks": pitches.FollowUpTasks,
     "incoming-messages": pitches.IncomingMessages,
     "placements": pitches.Placements,

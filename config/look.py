@@ -93,7 +93,12 @@ def page(title: str, icon: str, url: str, permission: Any, **more: Any) -> dict[
 
 
 # Pages of their own whose addresses begin like those of a list.
-OWN_PAGES = ("admin:pitches_plan", "admin:pitches_captured", "admin:pitches_check")
+OWN_PAGES = (
+    "admin:pitches_plan",
+    "admin:pitches_by_hand",
+    "admin:pitches_captured",
+    "admin:pitches_check",
+)
 
 
 def _is_here(name: str) -> Callable[[HttpRequest], bool]:
@@ -119,6 +124,7 @@ SIDEBAR: list[dict[str, Any]] = [
             {"title": "Today", "icon": "today", "link": reverse_lazy("admin:index")},
             entry("Review", "rate_review", "pitches.reviewtask", "status__exact=open"),
             page("Plan", "event_upcoming", "admin:pitches_plan", may_view("pitches.message")),
+            page("By hand", "back_hand", "admin:pitches_by_hand", may_view("pitches.message")),
             page("To check", "report", "admin:pitches_check", may_view("pitches.message")),
             entry("Inbox", "inbox", "pitches.incomingmessage"),
             page("Captured mail", "drafts", "admin:pitches_captured", is_capture),
@@ -144,6 +150,7 @@ SIDEBAR: list[dict[str, Any]] = [
             entry("Mailboxes", "alternate_email", "pitches.sender"),
             entry("Limits", "speed", "pitches.emaillimit"),
             entry("Stops", "pan_tool", "pitches.stop"),
+            entry("Breakers", "electrical_services", "pitches.breaker"),
             entry("Never write to", "block", "prospects.suppression"),
         ],
     },

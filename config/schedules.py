@@ -49,6 +49,12 @@ PLANNED = [
         minutes=10,
     ),
     Planned(
+        "verdicts",
+        "pitches.jobs.look_at_senders",
+        "Judges mailboxes, domains and campaigns by what came back.",
+        minutes=10,
+    ),
+    Planned(
         "outreach",
         "pitches.jobs.run_outreach",
         "Drafts what was matched and queues what may go.",

@@ -18,6 +18,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q
 
+from campaigns.models import Campaign
 from pitches import situations, stopping, thresholds
 from pitches.models import Breaker, Event, Message, Sender, Stop
 from pitches.thresholds import DAY, WEEK, Verdict
@@ -113,6 +114,14 @@ def look_again(*, now: datetime) -> int:
         _judge(senders, campaigns, domains, now=now)
         _judge_volume(now=now)
         return pausing(now=now).count()
+
+
+def concerning(target: Sender | Campaign) -> Q:
+    """The breakers over a mailbox, its domain's too, or over a campaign."""
+    if isinstance(target, Campaign):
+        return Q(campaign=target)
+    domain = situations.sending_domain(target)
+    return Q(sender=target) | Q(scope=Breaker.Scope.SENDING_DOMAIN, domain=domain)
 
 
 def pausing(*, now: datetime) -> Any:

@@ -10,7 +10,8 @@ from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from config.cards import Card, Figure, figure, rows_at
-from pitches.models import IncomingMessage, Message, ReviewTask, Sender, Stop
+from pitches import by_hand
+from pitches.models import Breaker, IncomingMessage, Message, ReviewTask, Sender, Stop
 
 
 def cards(user: Any, now: datetime) -> list[Card]:
@@ -41,11 +42,23 @@ def switch(user: Any, now: datetime) -> Switch | None:
     return Switch(stops.first(), out["at"], user.has_perm("pitches.add_stop"))
 
 
+def has_rehearsal() -> bool:
+    """Whether captured pitches are open, which hold the real thing back."""
+    return rehearsals.open_pitches().exists()
+
+
 def waiting(user: Any) -> int:
     """Decisions that are owed, for the number beside the queue's name."""
     if not user.has_perm("pitches.view_reviewtask"):
         return 0
     return ReviewTask.objects.filter(status=ReviewTask.Status.OPEN).count()
+
+
+def by_hand_today(user: Any, now: datetime) -> int:
+    """Approved texts that this user is to take to somebody, and that are due."""
+    if not user.has_perm("pitches.view_message"):
+        return 0
+    return by_hand.due(user, now=now).count()
 
 
 def unknown(user: Any) -> int:
@@ -135,6 +148,18 @@ def _mailboxes(now: datetime) -> list[Card]:
         figure("active", Sender, active, tone="good"),
         figure("paused", Sender, {"status": Sender.Status.PAUSED}, tone="wait"),
         figure("inbox not readable", Sender, {**active, "inbox_error__gt": ""}, tone="bad"),
+        figure(
+            "paused by a breaker",
+            Breaker,
+            {"closed_at__isnull": True, "level": Breaker.Level.PAUSE},
+            tone="bad",
+        ),
+        figure(
+            "warnings",
+            Breaker,
+            {"closed_at__isnull": True, "level": Breaker.Level.WARNING},
+            tone="wait",
+        ),
         figure("stops in force", Stop, {"lifted_at__isnull": True}, tone="wait"),
     ]
     return [Card("Mailboxes", figures, hint="Add the mailbox that writes.")]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from config import beats
 from config.ticks import Deadline, tick
-from pitches import inbox, outbox, outreach, reaping, resolving, sending
+from pitches import breakers, inbox, outbox, outreach, reaping, resolving, sending
 from pitches.models import Sender
 
 log = logging.getLogger(__name__)
@@ -80,6 +80,12 @@ def follow_up(deadline: Deadline) -> dict[str, int]:
     """Follow-ups that are due, and moving on."""
     done = outreach.carry_out(outreach.plan_follow_ups(now=timezone.now()))
     return {"queued": len(done.queued.done), "moved_on": len(done.moved_on.pitches)}
+
+
+@tick("verdicts")
+def look_at_senders(deadline: Deadline) -> dict[str, int]:
+    """Judge mailboxes, domains and campaigns by what came back; close what ran out."""
+    return {"pausing": breakers.look_again(now=timezone.now())}
 
 
 @tick("reap")

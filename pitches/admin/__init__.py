@@ -2,6 +2,7 @@
 
 from pitches.admin import (
     below,
+    breakers,
     inbound,
     matches,
     messages,
@@ -13,6 +14,7 @@ from pitches.admin import (
 
 __all__ = [
     "below",
+    "breakers",
     "inbound",
     "matches",
     "messages",

@@ -20,7 +20,7 @@ from config.cards import Figure, rows_at
 from config.db import WrongStatus
 from config.desk import user_of
 from pitches import leaving, matching, stopping
-from pitches.admin import past
+from pitches.admin import breakers, past
 from pitches.admin.asking import ask
 from pitches.models import Match, Message, Pitch, ReviewTask
 from prospects.admin import LeadAdmin, OrganizationAdmin
@@ -110,6 +110,7 @@ class CampaignPage(CampaignAdmin):
         campaign = self.get_object(request, object_id) if object_id else None
         more = {
             "figures": figures_of(campaign) if campaign else [],
+            "verdicts": breakers.told_of(campaign) if campaign else [],
             "may_change": request.user.has_perm(CHANGE_CAMPAIGN),
         }
         return super().changeform_view(

@@ -12,10 +12,19 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, display, status_of
-from pitches import limits
-from pitches.admin import captured, stops
+from pitches import limits, thresholds
+from pitches.admin import breakers, captured, stops
 from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
 
+# Which way out is meant for mail nobody asked for (LAW-25).
+MEANT_FOR = (
+    "For cold outreach take your own mailbox: written to one person at a time, at a person's "
+    "pace, it is what such mail is meant for, and the default here. Instantly is made for cold "
+    "outreach too. Mail providers (Postmark, Mailgun, Amazon SES and others) serve mail that "
+    "people asked for: many forbid unsolicited mail in their terms and close accounts for it, "
+    "so use one only where its terms allow yours. Twilio needs written consent for every "
+    "number. By hand is for LinkedIn and the like, which no machine may work."
+)
 # Mailboxes whose limits are told above the list of limits.
 MOST_MAILBOXES = 20
 
@@ -58,6 +67,7 @@ class SenderAdmin(Kept, Page):
             "Mailbox",
             {
                 "classes": ("tab",),
+                "description": MEANT_FOR,
                 "fields": (
                     "transport",
                     "smtp_host",
@@ -103,7 +113,11 @@ class SenderAdmin(Kept, Page):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        more = {"is_capture": captured.is_capture()}
+        sender = self.get_object(request, object_id) if object_id else None
+        more = {
+            "is_capture": captured.is_capture(),
+            "verdicts": breakers.told_of(sender) if sender else [],
+        }
         return super().changeform_view(
             request, object_id, form_url, {**(extra_context or {}), **more}
         )
@@ -144,6 +158,7 @@ class EmailLimitAdmin(Page):
                 for scope, (maximum, counts, hours) in limits.DEFAULTS.items()
             ],
             "mailboxes": [(box, limits.of_sender(box, on=today)) for box in boxes],
+            "warns_at": thresholds.VOLUME_A_DAY,
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})
 

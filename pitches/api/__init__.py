@@ -16,9 +16,10 @@ from pitches.api.runs import (
     OutreachTrigger,
     PendingFollowUps,
 )
-from pitches.api.sending import EmailLimits, Senders, Stops
+from pitches.api.sending import Breakers, EmailLimits, Senders, Stops
 
 __all__ = [
+    "Breakers",
     "CampaignMessages",
     "EmailLimits",
     "FollowUpTasks",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -12,6 +13,7 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,8 +24,10 @@ from config.rest import (
     Strict,
     YesNoFilter,
 )
-from pitches import stopping
+from pitches import breakers, stopping
+from pitches.api.asked import Reason, given
 from pitches.models import (
+    Breaker,
     EmailLimit,
     Sender,
     Stop,
@@ -174,3 +178,55 @@ class Stops(viewsets.ReadOnlyModelViewSet):
         return Response(
             StopSerializer(stopping.lift(self.get_object(), by=access.caller(request))).data
         )
+
+
+class BreakerSerializer(serializers.ModelSerializer):
+    target = serializers.CharField(read_only=True, help_text="What it holds, by name.")
+
+    class Meta:
+        model = Breaker
+        fields = [
+            "id", "scope", "cause", "level", "target", "sender", "campaign", "domain", "reason",
+            "numbers", "tripped_at", "until", "closed_at", "closed_by", "closing_reason",
+        ]  # fmt: skip
+
+
+class BreakerFilters(filters.FilterSet):
+    scope = filters.ChoiceFilter(choices=Breaker.Scope.choices)
+    cause = filters.ChoiceFilter(choices=Breaker.Cause.choices)
+    level = filters.ChoiceFilter(choices=Breaker.Level.choices)
+    sender = IdFilter(field_name="sender_id")
+    campaign = IdFilter(field_name="campaign_id")
+    is_closed = YesNoFilter(field_name="closed_at", lookup_expr="isnull", exclude=True)
+
+
+@extend_schema(tags=["breakers"])
+class Breakers(viewsets.ReadOnlyModelViewSet):
+    """What bounces, complaints and errors tripped: warnings, and pauses that nothing passes.
+
+    Staff look; admins close.
+    """
+
+    permission_classes = [access.Staff]
+    needs = {"close": "pitches.change_breaker"}
+    queryset = Breaker.objects.select_related("sender", "campaign")
+    serializer_class = BreakerSerializer
+    filterset_class = BreakerFilters
+    ordering = ("-tripped_at", "-pk")
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Only an admin lets it go on."""
+        admins = [access.Admins()] if self.action == "close" else []
+        return [*super().get_permissions(), *admins]
+
+    @extend_schema(request=Reason, responses=BreakerSerializer)
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: str) -> Response:
+        """Let it go on, with a reason of ten characters or more. The past is forgiven."""
+        row = breakers.close(
+            self.get_object(),
+            by=access.caller(request),
+            reason=given(Reason, request)["reason"],
+            now=timezone.now(),
+        )
+        return Response(BreakerSerializer(row).data)

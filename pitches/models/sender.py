@@ -397,6 +397,11 @@ class Breaker(models.Model):
     def __str__(self) -> str:
         return f"{self.get_level_display()}: {self.reason}"
 
+    @property
+    def target(self) -> str:
+        """What it holds, by the name a person knows it by."""
+        return str(self.sender or self.campaign or self.domain)
+
     @staticmethod
     def in_force(now: datetime) -> Q:
         """The condition under which it holds (or warns) at ``now``."""
@@ -456,6 +461,10 @@ class Stop(models.Model):
         Sender, on_delete=models.CASCADE, null=True, blank=True, related_name="stops"
     )
     reason = models.CharField(max_length=300)
+    is_rehearsed = models.BooleanField(
+        default=False,
+        help_text="Caused by an answer to captured mail; lifted when the rehearsal ends.",
+    )
     begins_at = models.DateTimeField(help_text="By the database's clock.")
     until = models.DateTimeField(null=True, blank=True, help_text="Empty: for ever.")
     lifted_at = models.DateTimeField(null=True, blank=True)
