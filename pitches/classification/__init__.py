@@ -7,6 +7,7 @@ from pitches.classification.intents import intent_of
 from pitches.classification.kinds import RULES, Classification, classify
 from pitches.classification.reading import (
     MOST_BYTES,
+    MOST_REFERENCES,
     body_text,
     header,
     parse,
@@ -19,6 +20,7 @@ from pitches.classification.replies import MOST_CHARACTERS, written_by_person
 __all__ = [
     "MOST_BYTES",
     "MOST_CHARACTERS",
+    "MOST_REFERENCES",
     "RULES",
     "Classification",
     "body_text",

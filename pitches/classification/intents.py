@@ -95,6 +95,7 @@ _WORDS: dict[str, list[str]] = {
         r"(you should|please|best to|better to|try) (contact|reach out to|speak (to|with)|"
         r"ask|write to|e-?mail) "
         r"(my colleague|our|someone|[A-Z]?\w+@)",
+        r"(forward(ing|ed)?|pass(ing|ed)?) (this|it|your (e-?mail|message|note))( on| along)? to",
         r"i am not (in charge|responsible)|i'?m not (in charge|responsible)|(not|"
         r"isn't) my (area|department|job|responsibility)",
         r"falsche[rn]? (ansprechpartner(in)?|adresse|person|kontakt)|nicht (der|die) "
@@ -112,6 +113,13 @@ _WORDS: dict[str, list[str]] = {
         r"(isn'?t|aren'?t|wasn'?t|am not|n't|never|nobody|no one|none|neither) "
         r"(\w+ ){0,3}(be |is |was )?interested",
         r"uninterested|disinterested",
+        r"(no|nope|nah|nein|non|nee|nej|no way|no sorry|not for (us|me))(?=[.,!]|$)",
+        r"(this|it|that|he|she)( is|'s)? ?(n't|not)( really| quite)? (a |the )?(\w+ )?(good |great |right "
+        r"|best )?(fit|match)|(isn't|wasn't|aren't) (really |quite )?(a |the )?(\w+ )?(fit|match)",
+        r"(all|good) (set|for now)|not (now|today|this (year|season|quarter|time)|at present)",
+        r"(don't|do not|aren't|are not|not) (currently |really |usually )?"
+        r"(tak(e|ing)|accept(ing)?|hav(e|ing)|book(ing)?|do(ing)?|feature|featuring) "
+        r"(\w+ ){0,2}(guests?|pitches|interviews?|interns?|submissions|sponsors?|speakers?|vendors?)",
         r"no interest|no longer interested|(lack|lost) (of )?interest",
         r"(we|i)( ?'ll| will| am going to| are going to|'m going to|'d rather|"
         r"'ll have to| have to| must|'re going to)? (respectfully |politely )?(pass|"
@@ -150,7 +158,7 @@ _WORDS: dict[str, list[str]] = {
         r"nemáme? zájem|興味(は|が)?(ありません|ない)|不感兴趣|没兴趣",
     ],
     _I.MEETING_BOOKED: [
-        r"(booked|scheduled|reserved|confirmed|set up|put|blocked|grabbed) (\w+ ){0,3}(call|"
+        r"(booked|scheduled|reserved|confirmed|blocked|grabbed) (\w+ ){0,3}(call|"
         r"meeting|slot|time|interview|recording|session|calendar)",
         r"(calendar|meeting|zoom|teams) invit(e|ation)( (is )?(sent|attached|on its way))?",
         r"(see|speak to|talk to|speak with|meet) you (on|at|then|tomorrow|next|this) ?"
@@ -191,7 +199,7 @@ _WORDS: dict[str, list[str]] = {
         r"interested|intrigued|keen|tempted",
         r"sounds? (\w+ )?(good|great|interesting|fantastic|amazing|awesome|perfect|fun|"
         r"intriguing|wonderful|lovely|excellent|like (a|an|the|someone))",
-        r"yes|yep|yeah|sure|absolutely|definitely|of course|certainly|count (me|us) in|"
+        r"yes|yep|yeah|(?<!not )(?<!am )(?<!be )sure|absolutely|definitely|of course|certainly|count (me|us) in|"
         r"(i'm|we're|i am|we are) in",
         r"happy to (talk|chat|meet|help|hear|have|host|discuss|connect|take|consider|do|jump|"
         r"speak|look)",
@@ -201,6 +209,7 @@ _WORDS: dict[str, list[str]] = {
         r"have|speak|arrange|hop)",
         r"(love|like|glad|keen|eager) to (meet|interview|have|talk|learn|chat|hear|host|"
         r"speak|connect|feature)",
+        r"(could|can|shall|should) we (do|talk|speak|meet|say|schedule|set|have|jump|hop|connect)",
         r"(what|when) (time|times|days?|works?|is a good time|are you|would (suit|work)|"
         r"suits?).{0,60}",
         r"(book|schedule|set up|arrange|grab|pick) (a|some) (call|time|meeting|chat|slot|"
@@ -229,7 +238,7 @@ def _any_of(phrases: Iterable[str]) -> re.Pattern[str]:
 _INTENTS = [(intent, _any_of(words)) for intent, words in _WORDS.items()]
 # What turns the word behind it around; only where the word itself holds no negation.
 _NEGATED = re.compile(
-    r"\b(not|n'?t|never|no need to|without|nobody|no one|cannot|hardly|isn'?t|nicht|"
+    r"\b(not|\w+n't|never|no need to|without|nobody|no one|cannot|hardly|isn'?t|nicht|"
     r"kein[e]?|jamais|"
     r"nunca|mai|nooit|niet)\s+(\w+\s+){0,2}$",
     re.IGNORECASE,
@@ -243,6 +252,9 @@ _ONE_WORD = re.compile(
     re.IGNORECASE,
 )
 # Somebody asks about our footer, or speaks of their own list.
+_GO_ON = re.compile(
+    r"\b(do not|don't|never|won't|didn't|not) (ever )?(please )?$", re.IGNORECASE
+)
 _ABOUT_ANOTHER = re.compile(
     r"(our|my|their) (listeners|readers|subscribers|audience|users|customers|members)( "
     r"\w+){0,4} $|"
@@ -256,10 +268,16 @@ def intent_of(text: str) -> str:
     text = " ".join(text[:MOST_CHARACTERS].replace("’", "'").split())
     if _ONE_WORD.fullmatch(text[:100]) or _ONE_WORD.fullmatch(_first_line(text)):
         return _I.UNSUBSCRIBE
-    for intent, words in _INTENTS:
-        if _says(intent, words, text):
-            return intent
-    return _I.OTHER
+    said = [intent for intent, words in _INTENTS if _says(intent, words, text)]
+    if said[:1] == [_I.MORE_INFO] and _I.INTERESTED in said and _EAGER.search(text):
+        return _I.INTERESTED  # "I'd love to. When is she free?"
+    return said[0] if said else _I.OTHER
+
+
+_EAGER = re.compile(
+    r"\b(yes|(would|'d) love|very interested|count (me|us) in|let's (talk|chat|do|set|schedule|book))\b",
+    re.IGNORECASE,
+)
 
 
 def _first_line(text: str) -> str:
@@ -269,9 +287,12 @@ def _first_line(text: str) -> str:
 def _says(intent: str, words: re.Pattern[str], text: str) -> bool:
     for found in words.finditer(text):
         before = text[max(0, found.start() - 50) : found.start()]
-        if _NEGATED.search(before) and not (intent == _I.UNSUBSCRIBE and "n't" in found[0]):
-            continue
-        if intent == _I.UNSUBSCRIBE and _ABOUT_ANOTHER.search(before):
+        if intent == _I.UNSUBSCRIBE:
+            if _GO_ON.search(before):
+                continue
+            if _ABOUT_ANOTHER.search(before):
+                continue
+        elif _NEGATED.search(before):
             continue
         return True
     return False

@@ -53,7 +53,7 @@ LENIENT = Lenient(message_factory=EmailMessage)
 
 def parse(raw: bytes) -> EmailMessage:
     """A mail, whatever its state; of one that is nested without end, its headers alone."""
-    raw = raw[:MOST_BYTES]
+    raw = raw[:MOST_BYTES].lstrip()
     if raw.startswith(b">From "):  # an escaped envelope line of a mailbox file
         raw = raw.partition(b"\n")[2]
     try:
@@ -234,6 +234,10 @@ def part_text(part: Message, most: int = MOST_BODY) -> str:
     return clean_text(_decode(octets[: most * 4], charset), most)
 
 
+# A multipart whose boundary is nowhere to be found has its text in one piece.
+_SAYS_TEXT = frozenset({"text/plain", "multipart/alternative", "multipart/mixed"})
+
+
 def body_text(mail: Message) -> str:
     """The readable text, capped; empty for a mail whose body cannot be read.
 
@@ -244,7 +248,7 @@ def body_text(mail: Message) -> str:
         if part.is_multipart() or _is_attached(part):
             continue
         kind = part.get_content_type()
-        if kind == "text/plain" and not plain:
+        if kind in _SAYS_TEXT and not plain:
             plain = part_text(part)
         elif kind == "text/html" and not html:
             html = html_text.shown(part_text(part, MOST_HTML))

@@ -13,7 +13,7 @@ from email.message import EmailMessage, Message
 from flufl.bounce import all_failures
 
 from config.text import clean_line
-from pitches.classification import html_text, verdicts
+from pitches.classification import amazon, html_text, verdicts
 from pitches.classification.reading import (
     header,
     ids_in,
@@ -23,6 +23,7 @@ from pitches.classification.reading import (
     raw_header,
     written_by,
 )
+from pitches.classification.verdicts import Failure
 from pitches.models import IncomingMessage
 from pitches.models import Message as Letter
 
@@ -33,16 +34,6 @@ MOST_NOTICE = 20_000
 MOST_RECIPIENTS = 100
 _KINDS = IncomingMessage.Kind
 _BOUNCES = Letter.BounceKind
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One recipient of a report, and what was said of them."""
-
-    address: str
-    action: str = ""
-    status: str = ""
-    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +58,31 @@ def read(mail: EmailMessage) -> Report | None:
     if _is_hotmail_complaint(mail, all_parts):
         return _complaint(mail, all_parts)
     if report_type == "disposition-notification" or "message/disposition-notification" in types:
-        return Report(_KINDS.AUTOMATIC)
+        return _receipt(mail, all_parts)
+    if len(all_parts) == 1 and (told := amazon.read(part_text(mail, MOST_NOTICE * 3))):
+        return _told(told)
     return _delivery(mail, all_parts, report_type)
+
+
+def _told(told: amazon.Notification) -> Report:
+    if told.kind == "Bounce":
+        return _bounce(list(told.failures), "", _addresses(told.failures), told.ids)
+    kind = _KINDS.COMPLAINT if told.kind == "Complaint" else _KINDS.AUTOMATIC
+    return Report(kind, recipients=_addresses(told.failures), original_ids=told.ids)
+
+
+_REJECTED = re.compile(r"(was|been) (automatically )?(rejected|refused|discarded)", re.I)
+
+
+def _receipt(mail: EmailMessage, all_parts: list[Message]) -> Report:
+    """Read or deleted, told by a program (RFC 8098); some servers refuse mail in this form."""
+    notice, returned = _notice(mail, all_parts)
+    if not _REJECTED.search(notice):
+        return Report(_KINDS.AUTOMATIC)
+    ids = tuple(_original_ids(mail, all_parts, returned))
+    return _bounce(
+        [], f"{header(mail, 'Subject')}\n{notice}", tuple(_named_in(mail, notice)), ids
+    )
 
 
 def _parameter(mail: Message, name: str) -> str:
@@ -91,8 +105,10 @@ def _delivery(mail: EmailMessage, all_parts: list[Message], report_type: str) ->
             failures = []  # somebody wrote to us about a report
     has_fields = bool(failures)
     subject = header(mail, "Subject")
-    if not has_fields and not _is_text_report(mail, report_type, subject, notice):
-        return None
+    if not has_fields:
+        holds_mail = any(part.get_content_type() == "message/rfc822" for part in all_parts)
+        if not _is_text_report(mail, report_type, subject, notice, holds_mail=holds_mail):
+            return None
     ids = tuple(_original_ids(mail, all_parts, returned))
     actions = {failure.action for failure in failures}
     if has_fields and not actions & {"failed", "delayed"}:
@@ -109,17 +125,15 @@ def _delivery(mail: EmailMessage, all_parts: list[Message], report_type: str) ->
         )
     else:
         failed = failures
-    return _bounce(mail, failed, notice, ids)
+    recipients = _addresses(failed) or tuple(_named_in(mail, notice))
+    return _bounce(failed, f"{subject}\n{notice}", recipients, ids)
 
 
 def _bounce(
-    mail: EmailMessage, failed: list[Failure], notice: str, ids: tuple[str, ...]
+    failed: list[Failure], notice: str, recipients: tuple[str, ...], ids: tuple[str, ...]
 ) -> Report:
-    recipients = _addresses(failed) or tuple(_named_in(mail, notice))
-    if not failed:
-        failed = [Failure("", "failed", "", f"{header(mail, 'Subject')}\n{notice}")]
     found = []
-    for failure in failed:
+    for failure in failed or [Failure("", "failed", "", notice)]:
         words = failure.words
         status = verdicts.status_of(failure.status, words)
         if not words.strip() or status[1:] == ".0.0":
@@ -238,7 +252,8 @@ def _notice(mail: EmailMessage, all_parts: list[Message]) -> tuple[str, str]:
             if texts:
                 break
             continue
-        if part.is_multipart() or not kind.startswith("text/"):
+        # A multipart whose boundary is nowhere to be found has its text in one piece.
+        if part.is_multipart() or not kind.startswith(("text/", "multipart/")):
             continue
         text = part_text(part, MOST_NOTICE * 2)
         texts.append(html_text.shown(text) if kind == "text/html" else text)
@@ -257,9 +272,10 @@ _DAEMON = re.compile(
     r"maildelivery|mail[-._]?delivery([-._]?(system|subsystem))?|"
     r"microsoftexchange\w*|bounces?|delivery[-_]?(failure|status|notification|report)\w*|"
     r"mail-?(admin|system|router|gateway)|mailmaster|ndr|symantec_antivirus.*|failure|"
-    r"non-?delivery.*|undeliver\w*)([+=-].*)?$",
+    r"non-?delivery.*|undeliver\w*)([+=\\-].*)?$",
     re.IGNORECASE,
 )
+_ROBOT = re.compile(r"(no|do-?not)[-_.]?reply", re.IGNORECASE)
 _DAEMON_NAME = re.compile(
     r"mail delivery|mailer-?daemon|delivery (sub)?system|postmaster|mail administrator|"
     r"mail (sub)?system|delivery notification|mail router",
@@ -295,7 +311,7 @@ _SUBJECT_FAILED = re.compile(
     r"niedostarczon|nie (dostarczono|można dostarczyć)|zwrot|"
     r"kan inte levereras|kunne ikke leveres|ej levererat|olevererat|ikke leveret|"
     r"nedoručiteln|nelze doručit|недоставлен|не доставлен|сообщение не|"
-    r"配信(不能|エラー|失敗)|送信(エラー|失敗)|配達|未送達|エラーメール|"
+    r"メールエラー|エラー通知|配信(不能|エラー|失敗)|送信(エラー|失敗)|配達|未送達|エラーメール|"
     r"系统退信|退信|投递失败|無法傳遞|无法投递|반송|전송 ?실패"
     r")",
     re.IGNORECASE,
@@ -320,6 +336,11 @@ _SAYS_FAILED = re.compile(
     r"配信できません|送信できません|届けることができません|届きません|エラー|无法|未能|退回|退信",
     re.IGNORECASE,
 )
+_SAYS_PLAINLY = re.compile(
+    r"^your (message|e-?mail) could not be delivered to|^votre message n'a pas pu|"
+    r"^ihre nachricht konnte nicht zugestellt",
+    re.IGNORECASE | re.MULTILINE,
+)
 _ANSWERED = re.compile(r"^\W*(re|aw|fwd?|wg|tr|rv|sv|vs|antw|odp|res|enc)\s*:", re.IGNORECASE)
 
 
@@ -330,19 +351,22 @@ def looks_like_a_daemon(mail: EmailMessage) -> bool:
     return_path = raw_header(mail, "Return-Path").strip().lower()
     return bool(
         _DAEMON.match(local)
+        or _ROBOT.match(local)
         or _DAEMON_NAME.search(name)
         or return_path == "<>"
         or "mailer-daemon" in return_path
     )
 
 
-def _is_text_report(mail: EmailMessage, report_type: str, subject: str, notice: str) -> bool:
+def _is_text_report(
+    mail: EmailMessage, report_type: str, subject: str, notice: str, *, holds_mail: bool
+) -> bool:
     if report_type == "delivery-status":
         return True
     if raw_header(mail, "X-Failed-Recipients"):
         return True
     if _ANSWERED.match(subject):
-        return False
+        return bool(_SAYS_PLAINLY.search(notice[:300])) and not raw_header(mail, "In-Reply-To")
     says_so = bool(_SUBJECT_FAILED.search(subject))
     text_says_so = bool(_SAYS_FAILED.search(notice[:4_000]))
     is_answer = raw_header(mail, "Auto-Submitted").strip().lower().startswith("auto-replied")
@@ -350,7 +374,7 @@ def _is_text_report(mail: EmailMessage, report_type: str, subject: str, notice: 
         # Some send bounces as empty as can be; a person's holiday note comes from elsewhere.
         return says_so or text_says_so or not is_answer
     if looks_like_a_daemon(mail):
-        return says_so and text_says_so
+        return (says_so or holds_mail) and text_says_so
     return says_so and text_says_so and not raw_header(mail, "In-Reply-To")
 
 
@@ -361,7 +385,8 @@ def _is_named_daemon(mail: EmailMessage) -> bool:
 
 
 _DELAYED = re.compile(
-    r"\bdelay(ed)?\b|warning( message)? only|has not yet been delivered|not yet been|"
+    r"\b(delay(ed)?|postponed)\b|warning( message)? only|"
+    r"has not yet been delivered|not yet been|"
     r"will (be retried|continue to|keep trying|try again|retry)|still being retried|"
     r"delivery attempts will continue|do not need to resend|temporarily (deferred|delayed)|"
     r"weiterhin versuch|noch nicht zugestellt|verzögert|sera (à nouveau|retent)|retard[ée]|"
@@ -386,20 +411,24 @@ def _is_delay(subject: str, notice: str) -> bool:
 
 _ADDR = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,200}\w"
 _ADDRESS = re.compile(_ADDR)
-# The forms of qmail, Postfix, Exim, sendmail, Exchange, Lotus and portals, most exact first.
+# The forms of sendmail, qmail, Postfix and Exim, which say exactly whom; then looser ones.
+_EXACT = [
+    re.compile(rf"^(?:[45]\d\d )?(?:[45]\.\d\.\d )?<({_ADDR})>\.\.\. ", re.MULTILINE),
+    re.compile(rf"^[ \t]*<({_ADDR})>\s*:", re.MULTILINE),
+    re.compile(rf"^[ ]{{2,8}}({_ADDR})\s*\n[ ]{{4,}}\(?\w", re.MULTILINE),
+    re.compile(rf"^({_ADDR}) Error, ERROR_CODE", re.MULTILINE),
+]
 _NAMED = [
-    re.compile(rf"^\s*<({_ADDR})>\s*[:(,]", re.MULTILINE),
     re.compile(rf"^\s*<({_ADDR})>\s*$", re.MULTILINE),
     re.compile(
-        rf"(?:RCPT TO|to=|Recipient|Recipient address|Unknown address)\s*:?\s*<({_ADDR})>", re.I
+        rf"(?:RCPT TO|to=|Recipient|Recipient address|Unknown address)\s*:?\s*<?({_ADDR})", re.I
     ),
     re.compile(
-        rf"^[ \t*•-]*(?:mailto:)?({_ADDR})[ \t]*(?:$|[:;,(\[<]|\.{{3}}|Error|on \d|on )", re.M
+        rf"^[ \t*•\"'-]*(?:mailto:)?({_ADDR})[ \t\"']*(?:$|[:;,(\[<]|\.{{3}}|Error|on )", re.M
     ),
     re.compile(
-        rf"(?:user|recipient|address(?:es)?|account|mailbox|to|an|für|à|a|para|aan|do|"
-        rf"till)[\s:'\"(]{{1,4}}"
-        rf"<?({_ADDR})",
+        rf"(?:user|recipient|address(?:es)?|account|mailbox|to|an|für|à|a|para|aan|do|till)"
+        rf"[\s:'\"(]{{1,4}}<?({_ADDR})",
         re.I,
     ),
 ]
@@ -411,19 +440,21 @@ def _named_in(mail: EmailMessage, notice: str) -> Iterator[str]:
     if listed:
         yield from dict.fromkeys(listed[:MOST_RECIPIENTS])
         return
-    known = _by_library(mail)
-    if known:
-        yield from known
-        return
     besides = {written_by(mail)[1], *(a.lower() for a in _ADDRESS.findall(header(mail, "To")))}
-    for form in _NAMED:
+    found = _found_by(_EXACT, notice, besides) or _by_library(mail)
+    found = found or _found_by(_NAMED, notice, besides)
+    if not found:
+        every = (name for name in _ADDRESS.findall(notice) if name.lower() not in besides)
+        found = [next(every, "")]
+    yield from (name for name in dict.fromkeys(found[:MOST_RECIPIENTS]) if name)
+
+
+def _found_by(forms: list[re.Pattern[str]], notice: str, besides: set[str]) -> list[str]:
+    for form in forms:
         found = [name for name in form.findall(notice) if name.lower() not in besides]
         if found:
-            yield from dict.fromkeys(found[:MOST_RECIPIENTS])
-            return
-    every = [name for name in _ADDRESS.findall(notice) if name.lower() not in besides]
-    if every:
-        yield every[0]
+            return found
+    return []
 
 
 def _by_library(mail: EmailMessage) -> list[str]:
@@ -485,6 +516,8 @@ def _ids_in_text(text: str) -> list[str]:
 
 def _is_hotmail_complaint(mail: EmailMessage, all_parts: list[Message]) -> bool:
     """Outlook's own loop sends the mail back without a report."""
+    if raw_header(mail, "X-HmXmrOriginalRecipient"):
+        return True
     subject = header(mail, "Subject").lower()
     is_theirs = subject.startswith(
         ("complaint about message from", "[jmrp]", "junk mail report")
@@ -534,6 +567,9 @@ def _complaint(mail: EmailMessage, all_parts: list[Message]) -> Report:
 
 
 def _recipients_of_returned(all_parts: list[Message]) -> list[str]:
+    named = raw_header(all_parts[0], "X-HmXmrOriginalRecipient")
+    if named:
+        return _ADDRESS.findall(named)[:MOST_RECIPIENTS]
     for part in all_parts:
         if part.get_content_type() == "message/rfc822" and (held := inside(part)):
             named = header(held[0], "X-HmXmrOriginalRecipient") or header(held[0], "To")

@@ -7,10 +7,22 @@ Microsoft's "NDR error codes in Exchange Online"; Yahoo's "SMTP error codes".
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from pitches.models import Message
 
 _KINDS = Message.BounceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One recipient of a report, and what was said of them."""
+
+    address: str
+    action: str = ""
+    status: str = ""
+    words: str = ""
+
 
 # Our own login, names and signatures: nobody's address is at fault, and every mail fails.
 _OURS = re.compile(
@@ -101,8 +113,11 @@ _FOR_NOW = re.compile(
     r"expired|lifetime|giv(en|ing) up|gave up|queue too long)\b",
     re.IGNORECASE,
 )
+_FOR_EVER = re.compile(
+    r"permanent (fatal )?(error|failure)|fatal error|permanently", re.IGNORECASE
+)
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-_BASIC = re.compile(r"(?<![\d.:/-])(421|4[35]\d|5[0-7]\d)(?=[ :,;.#<-]|$)(?!\.\d)")
+_BASIC = re.compile(r"(?<![\d./-])(?<!\d:)(421|4[35]\d|5[0-7]\d)(?=[ :,;.#<-]|$)(?!\.\d)")
 
 
 def code_in(words: str) -> str:
@@ -137,7 +152,9 @@ def kind_of(status: str, words: str) -> str:
     permanent refusal without a reason; a full mailbox or an unwanted text behind a permanent
     code is policy: this mail will never arrive, and the address lives.
     """
-    is_for_now = status.startswith("4") or (not status and bool(_FOR_NOW.search(words)))
+    is_for_now = status.startswith("4") or (
+        not status and bool(_FOR_NOW.search(words)) and not _FOR_EVER.search(words)
+    )
     if _OURS_STATUS.match(status):
         return _KINDS.OURS
     if is_for_now:
