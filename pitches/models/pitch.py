@@ -109,6 +109,12 @@ class Pitch(Stateful):
             ),
         ]
         indexes = [
+            # nothing goes out for real while a captured pitch is open
+            models.Index(
+                fields=["send_mode"],
+                condition=Q(send_mode="capture", status__in=["draft", "approved", "active"]),
+                name="pitch_rehearsed_open",
+            ),
             # a campaign's board, newest first
             models.Index(
                 fields=["campaign", "status", "-created_at"], name="pitch_by_campaign_status"

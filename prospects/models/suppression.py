@@ -40,6 +40,10 @@ class Suppression(models.Model):
     hint = models.CharField(max_length=80)
     reason = models.CharField(max_length=20, choices=Reason)
     source = models.CharField(max_length=200)
+    is_rehearsed = models.BooleanField(
+        default=False,
+        help_text="Said in answer to captured mail; goes when the rehearsal ends.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
