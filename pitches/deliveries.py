@@ -20,15 +20,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
-from campaigns.models import Channel
 from config.text import clean_line, clean_text
-from pitches import callbacks, classification, inbox, settling, sources, stopping, tracking
+from pitches import callbacks, inbox, settling, sources, tracking
 from pitches.callbacks import BadAddress
-from pitches.models import Event, IncomingMessage, Message, Sender, WebhookDelivery
+from pitches.models import Event, Message, Sender, WebhookDelivery
 from pitches.sources import Delivered, Part, Reply, Report, Source, Unreadable
 from pitches.tracking import Origin, Recorded
-from prospects.addresses import AddressError, canonical_phone
-from prospects.models import Contact, ContactAddress
 
 log = logging.getLogger(__name__)
 
@@ -289,7 +286,14 @@ def _hear(report: Report, sender: Sender, origin: Origin, *, now: datetime) -> R
     assert report.reply is not None
     joined = tracking.join([report], origin, now=now)
     if sender.transport == Sender.Transport.TWILIO:
-        incoming = _hear_text(report, report.reply, sender, now=now)
+        incoming = texting.received(
+            sender,
+            number=report.reply.from_address,
+            text=report.reply.text,
+            provider_id=report.reply.provider_id,
+            told=report.label,
+            now=now,
+        )
     else:
         raw = report.reply.raw or as_mail(
             report, report.reply, sender, joined.get(report.event_id)
@@ -326,69 +330,6 @@ def as_mail(report: Report, reply: Reply, sender: Sender, message: Message | Non
 
 def _header(text: str, limit: int) -> str:
     return clean_line(text, limit).encode("ascii", "ignore").decode()
-
-
-# What a network and the law take for "no more", whole and alone, in any case (LAW-22).
-STOP_WORDS = {
-    "stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "opt out",
-    "opt-out", "arret", "arrêt", "stopp", "abmelden", "baja", "alto",
-}  # fmt: skip
-
-
-def _hear_text(
-    report: Report, reply: Reply, sender: Sender, *, now: datetime
-) -> IncomingMessage | None:
-    """A text message: whoever writes STOP is left alone in every way, at once."""
-    try:
-        number = canonical_phone(reply.from_address)
-    except AddressError:
-        number = clean_line(reply.from_address, 40)
-    text = clean_text(reply.text, 2_000)
-    wants_out = report.label == "STOP" or text.strip(" .!\"'").lower() in STOP_WORDS
-    answered = (
-        Message.objects.filter(
-            sender=sender, channel=Channel.SMS, status__in=Message.COUNTED, to_address=number
-        )
-        .select_related("pitch__address__contact")
-        .order_by("-counted_at")
-        .first()
-    )
-    intent = IncomingMessage.Intent.UNSUBSCRIBE if wants_out else classification.intent_of(text)
-    wants_out = intent == IncomingMessage.Intent.UNSUBSCRIBE
-    kinds = IncomingMessage.Kind
-    incoming, is_new = IncomingMessage.objects.get_or_create(
-        sender=sender,
-        raw_sha256=hashlib.sha256(f"twilio:{reply.provider_id}".encode()).hexdigest(),
-        defaults={
-            "source": "twilio",
-            "from_address": number,
-            "text": text,
-            "reply_text": text,
-            "kind": kinds.UNSUBSCRIBE if wants_out else kinds.HUMAN_REPLY,
-            "intent": intent,
-            "classified_by": classification.RULES,
-            "pitch": answered.pitch if answered else None,
-            "answers": answered,
-            "contact": answered.pitch.address.contact if answered else None,
-            "matched_by": "address" if answered else "",
-            "received_at": now,
-        },
-    )
-    if not is_new:
-        return None
-    if wants_out:
-        _leave_alone(number, source=f"text message of {now:%Y-%m-%d}", now=now)
-    inbox.act_on(incoming, now=now)
-    return incoming
-
-
-def _leave_alone(number: str, *, source: str, now: datetime) -> None:
-    """Everybody who is reached by this number."""
-    kind = ContactAddress.Kind.PHONE
-    for contact in Contact.objects.filter(
-        addresses__kind=kind, addresses__canonical=number
-    ).order_by("pk"):
-        stopping.opted_out(contact, source=source, now=now)
 
 
 # -- the tick, and again -----------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
@@ -11,7 +13,11 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from pitches import deliveries, sources
+from pitches.callbacks import BadAddress
+from pitches.models import Sender
 from pitches.sources import Delivered, NotConfigured, Refused, Source, Unreadable
+
+log = logging.getLogger(__name__)
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -50,13 +56,13 @@ class Webhook(View):
         return JsonResponse({"stored": True, "known": not done.is_new})
 
 
-def _source(provider: str, secret: str) -> tuple[Source, deliveries.Sender] | None:
+def _source(provider: str, secret: str) -> tuple[Source, Sender] | None:
     source = sources.find(provider)
     if source is None:
         return None
     try:
         return source, deliveries.sender_of(provider, secret)
-    except deliveries.BadAddress:
+    except BadAddress:
         return None
 
 
@@ -78,7 +84,7 @@ def _read(request: HttpRequest, source: Source) -> tuple[Delivered | None, HttpR
 
 def _challenge(request: HttpRequest, source: Source) -> HttpResponse:
     """Amazon SNS shows its password only after it was asked for it."""
-    if not source.is_signed and "authorization" not in request.headers:
+    if source.wants_challenge and "authorization" not in request.headers:
         answer = _no(401, "The password is missing.")
         answer["WWW-Authenticate"] = 'Basic realm="webhooks"'
         return answer
@@ -86,7 +92,11 @@ def _challenge(request: HttpRequest, source: Source) -> HttpResponse:
 
 
 def _no(status: int, why: str) -> JsonResponse:
-    return JsonResponse({"error": why}, status=status)
+    answer = JsonResponse({"error": why}, status=status)
+    # Django would log the address, which is a secret.
+    answer._has_been_logged = True  # type: ignore[attr-defined]
+    log.info("a webhook was answered with %s: %s", status, why)
+    return answer
 
 
 urlpatterns = [

@@ -145,6 +145,8 @@ class Source(ABC):
     secret_option: ClassVar[str] = "webhook_secret"
     # whether the provider signs what it sends, or only shows a word that we gave it
     is_signed: ClassVar[bool] = True
+    # whether the provider shows its password only when it is asked for it (RFC 9110 11.6.1)
+    wants_challenge: ClassVar[bool] = False
     # headers that reading the events needs; nothing else of them is kept, no secret above all
     kept_headers: ClassVar[Sequence[str]] = ()
 

@@ -170,6 +170,7 @@ class BasicAuth(Anymail):
     """A provider that signs nothing: it shows the password of the address it was given."""
 
     is_signed = False
+    wants_challenge = True
 
     def proves(self, delivered: Delivered, secret: str) -> bool:
         """By HTTP basic authentication."""

@@ -41,7 +41,7 @@ EVENTS = {
 # What makes an event itself, and no other (there is no id).
 KEY = ("event_type", "campaign_id", "lead_email", "email_id", "step", "timestamp")
 # The lead's own variables come back flattened; this one names our message.
-OUR_ID = "overture_message_id"
+OUR_ID = "overture_id"
 
 
 class Instantly(Source):

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
 
+from pitches.channels.twilio import NO_SUCH_NUMBER, OPTED_OUT, UNDELIVERED
 from pitches.models import Event, Message
 from pitches.sources import (
     FORM,
@@ -45,18 +46,8 @@ STATUSES = {
     "failed": Event.Kind.FAILED,
     "canceled": Event.Kind.REJECTED,
 }
-OPTED_OUT = "21610"
-# https://www.twilio.com/docs/api/errors
-BOUNCES = {
-    "30005": Bounce.HARD,  # unknown destination
-    "30006": Bounce.HARD,  # a landline
-    "21211": Bounce.HARD,  # not a number
-    "21614": Bounce.HARD,  # not a mobile number
-    "30003": Bounce.SOFT,  # switched off
-    "30007": Bounce.POLICY,  # filtered
-    "30034": Bounce.OURS,  # our number is not registered
-    "30032": Bounce.OURS,
-}
+BOUNCES = {str(code): kind for code, kind in UNDELIVERED.items()}
+BOUNCES |= {str(code): Bounce.HARD for code in NO_SUCH_NUMBER}
 _SETTINGS = re.compile(r"(\w+)=([\w-]+)")
 
 
@@ -152,7 +143,7 @@ def report(fields: Mapping[str, str]) -> Report:
     code = fields.get("ErrorCode", "")
     kind = STATUSES.get(status, Event.Kind.UNKNOWN)
     failed = kind in (Event.Kind.BOUNCED, Event.Kind.FAILED)
-    if code == OPTED_OUT:
+    if code == str(OPTED_OUT):
         kind = Event.Kind.UNSUBSCRIBED
     elif failed and code in BOUNCES:
         kind = Event.Kind.BOUNCED
