@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Prefetch
+from django.db.models.functions import Now
 
 from campaigns.models import Campaign, PitchTemplate, Segment, Sequence, Step, Tone
 
@@ -79,8 +80,9 @@ def install() -> Installed:
 
 
 def sequence(key: str) -> Sequence:
-    """The newest version of a plan. Raises MissingSequence."""
-    found = Sequence.objects.filter(key=key).order_by("-version").first()
+    """The newest version of a plan that is published. Raises MissingSequence."""
+    published = Sequence.objects.filter(key=key, published_at__isnull=False)
+    found = published.order_by("-version").first()
     if found is None:
         raise MissingSequence(key)
     return found
@@ -181,6 +183,7 @@ def _install_sequences() -> int:
             version=there[-1].version + 1 if there else 1,
             name=plan["name"],
             description=plan["description"],
+            published_at=Now(),
         )
         for step in wanted:
             step.sequence = row

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Exists, F, Max, OuterRef, Q
 
-from campaigns.models import Campaign, Candidate, Channel, Step
+from campaigns.models import Campaign, Candidate, Channel, Sequence, Step
 from pitches import fingerprints, matching, recipients, rules, situations, urgency, writing
 from pitches.decisions import Decision, Field, Outcome, Verdict
 from pitches.models import EmailLimit, Match, Message, Pitch, ReviewTask, Sender, SendMode
@@ -64,17 +64,18 @@ def plan(
     now: datetime,
     most: int | None = None,
     again: frozenset[int] = frozenset(),
+    lead: Lead | None = None,
 ) -> list[Decision]:
     """One decision per lead with approved matches: a draft would be made, or why not and from
     when.
 
     Urgent leads first, then those raised after a silent pitch, then the best score (S003-012).
     With ``most`` it ends after that many pitches. ``again`` names leads whose rejected draft
-    somebody wants written anew. Changes nothing; the number of queries does not depend on the
-    number of rows.
+    somebody wants written anew, ``lead`` the only one to look at. Changes nothing; the number
+    of queries does not depend on the number of rows.
     """
     campaigns = campaigns_to_plan(campaign)
-    groups = _groups(campaigns)
+    groups = _groups(campaigns, lead)
     desk = _Desk(campaigns, groups, now=now, again=again)
     decisions: list[Decision] = []
     for group in groups:
@@ -134,8 +135,8 @@ class Group:
         return (not self.urgent, not raised, -best, self.lead.pk, self.campaign.pk)
 
 
-def _groups(campaigns: list[Campaign]) -> list[Group]:
-    rows = _approved_rows(campaigns)
+def _groups(campaigns: list[Campaign], lead: Lead | None) -> list[Group]:
+    rows = _approved_rows(campaigns, lead)
     candidates = Candidate.objects.only(
         "name", "status", "starts_on", "visa", "responsible_id"
     ).in_bulk({row["candidate_id"] for row in rows})
@@ -163,7 +164,7 @@ def _groups(campaigns: list[Campaign]) -> list[Group]:
     return sorted(groups.values(), key=lambda group: group.rank)
 
 
-def _approved_rows(campaigns: list[Campaign]) -> list[dict[str, Any]]:
+def _approved_rows(campaigns: list[Campaign], lead: Lead | None) -> list[dict[str, Any]]:
     elsewhere = Match.objects.filter(
         candidate=OuterRef("candidate"),
         lead=OuterRef("lead"),
@@ -172,6 +173,7 @@ def _approved_rows(campaigns: list[Campaign]) -> list[dict[str, Any]]:
     )
     return list(
         _open_matches(campaigns)
+        .filter(Q() if lead is None else Q(lead=lead))
         .annotate(pitched_elsewhere=Exists(elsewhere))
         .order_by("-urgent", F("raised_at").asc(nulls_last=True), "-score", "pk")
         .values(
@@ -386,6 +388,7 @@ def _decision(
         ids={
             "campaign": group.campaign.pk,
             "lead": group.lead.pk,
+            "sequence": group.campaign.sequence_id,
             "matches": [match.pk for match in matches],
             "address": address.pk if address else None,
             "sender": sender.pk if sender else None,
@@ -449,9 +452,8 @@ class _Stock:
         self.addresses = ContactAddress.objects.in_bulk(ids("address"))
         self.rounds = _last_rounds(ids("lead"))
         self.identities = first_identities(ids("lead"))
-        self.steps = message_steps(
-            campaign.sequence_id for campaign in self.campaigns.values() if campaign.sequence_id
-        )
+        self.sequences = Sequence.objects.in_bulk(ids("sequence"))
+        self.steps = message_steps(self.sequences)
 
     def pitch(self, decision: Decision) -> Pitch | None:
         """The pitch a decision asks for, not yet saved; None where a part of it is gone."""
@@ -459,14 +461,15 @@ class _Stock:
         lead = self.leads.get(decision.ids["lead"])
         sender = self.senders.get(decision.ids["sender"])
         address = self.addresses.get(decision.ids["address"])
-        if not (campaign and lead and sender and address):
+        sequence = self.sequences.get(decision.ids["sequence"])
+        if not (campaign and lead and sender and address and sequence):
             return None
         return Pitch(
             campaign=campaign,
             lead=lead,
             address=address,
             sender=sender,
-            sequence=campaign.sequence,
+            sequence=sequence,
             round=self.rounds[campaign.pk, lead.pk] + 1,
             send_mode=situations.mode(),
             urgent=decision.urgent,

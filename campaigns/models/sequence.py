@@ -116,6 +116,12 @@ class Sequence(models.Model):
     version = models.PositiveSmallIntegerField(default=1)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
+    published_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Since when new pitches may use it; empty: still being changed.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
