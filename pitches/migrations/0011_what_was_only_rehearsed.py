@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('campaigns', '0008_attachments'),
-        ('pitches', '0009_messages_by_provider_id'),
+        ('pitches', '0010_steps_in_use_stay'),
         ('prospects', '0007_what_was_only_rehearsed'),
     ]
 
