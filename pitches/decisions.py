@@ -72,6 +72,11 @@ class Reason(models.TextChoices):
         "other_mode",
         "It was written for send mode {written_for}, and that is not the present one.",
     )
+    REHEARSAL_OPEN = (
+        "rehearsal_open",
+        "The rehearsal is not over: {pitches} captured pitches are open. End it first "
+        "(end_rehearsal).",
+    )
     NOT_ON_ALLOWLIST = (
         "not_on_allowlist",
         "Only addresses on the allow-list are written to in this send mode.",

@@ -21,9 +21,9 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from config.text import clean_line, clean_text
-from pitches import callbacks, inbox, settling, sources, tracking
+from pitches import callbacks, inbox, settling, sources, texting, tracking
 from pitches.callbacks import BadAddress
-from pitches.models import Event, Message, Sender, WebhookDelivery
+from pitches.models import Event, IncomingMessage, Message, Sender, WebhookDelivery
 from pitches.sources import Delivered, Part, Reply, Report, Source, Unreadable
 from pitches.tracking import Origin, Recorded
 
@@ -285,6 +285,11 @@ def _hear(report: Report, sender: Sender, origin: Origin, *, now: datetime) -> R
         return Recorded(known=1)
     assert report.reply is not None
     joined = tracking.join([report], origin, now=now)
+    name = name_of(report.reply)
+    if name and IncomingMessage.objects.filter(sender=sender, message_id=name).exists():
+        # told in another way, by a webhook or by a look into the mailbox there
+        tracking.insert_events([report], joined, origin.provider, now=now)
+        return Recorded(known=1)
     if sender.transport == Sender.Transport.TWILIO:
         incoming = texting.received(
             sender,
@@ -306,6 +311,13 @@ def _hear(report: Report, sender: Sender, origin: Origin, *, now: datetime) -> R
     return Recorded(new=len(fresh))
 
 
+def name_of(reply: Reply) -> str:
+    """The Message-ID of an answer that a provider names by an id of its own; else empty."""
+    if not reply.provider_id:
+        return ""
+    return f"{hashlib.sha256(reply.provider_id.encode()).hexdigest()[:32]}@reported.invalid"
+
+
 def as_mail(report: Report, reply: Reply, sender: Sender, message: Message | None) -> bytes:
     """The answer as a mail, so that it is classified and joined by the rules of all mail."""
     mail = EmailMessage()
@@ -314,9 +326,8 @@ def as_mail(report: Report, reply: Reply, sender: Sender, message: Message | Non
     mail["Subject"] = _header(reply.subject, 300)
     if report.occurred_at:
         mail["Date"] = format_datetime(report.occurred_at)
-    if reply.provider_id:
-        name = hashlib.sha256(reply.provider_id.encode()).hexdigest()[:32]
-        mail["Message-ID"] = f"<{name}@reported.invalid>"
+    if name := name_of(reply):
+        mail["Message-ID"] = f"<{name}>"
     if message is not None:
         mail["In-Reply-To"] = f"<{message.message_id}>"
     if reply.is_automatic:

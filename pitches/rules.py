@@ -68,6 +68,10 @@ class Situation:
     suppressed: str = ""
     in_conversation_until: datetime | None = None
     on_allowlist: bool = True
+    rehearsed_pitches: int = 0
+    # by SMS: written consent is on record, and the hours in which a telephone may ring
+    may_be_texted: bool = True
+    quiet: Window | None = None
     # a draft still to be made
     lead_is_taken: bool = False
     draft_rejected: str = ""
@@ -203,6 +207,8 @@ def _names(situation: Situation) -> dict[str, Any]:
 
 def _first_objection(situation: Situation, moment: datetime) -> Objection | None:
     rules = FOR_A_DRAFT if situation.is_draft else FOR_A_MESSAGE
+    if situation.message is not None and situation.message.approved_policy in Message.BY_ITSELF:
+        rules = FOR_AN_ANSWER_BY_ITSELF
     return next((objection for rule in rules if (objection := rule(situation, moment))), None)
 
 
@@ -339,6 +345,15 @@ def it_was_written_for_this_mode(s: Situation, moment: datetime) -> Objection | 
     if s.message.send_mode == s.mode:
         return None
     return Objection(Reason.OTHER_MODE, None, {"written_for": s.message.send_mode})
+
+
+def rehearsal_is_over(s: Situation, moment: datetime) -> Objection | None:
+    """A captured pitch that is still open holds its lead and its matches back from the real
+    thing, so nothing leaves before all of them were given back.
+    """
+    if not s.rehearsed_pitches:
+        return None
+    return Objection(Reason.REHEARSAL_OPEN, None, {"pitches": s.rehearsed_pitches})
 
 
 def send_mode_allows_it(s: Situation, moment: datetime) -> Objection | None:
@@ -526,6 +541,36 @@ def _local(moment: datetime | None, zone_name: str) -> str:
     return f"{moment.astimezone(zone(zone_name)):%A %H:%M}" if moment else "never"
 
 
+def person_agreed_to_texts(s: Situation, moment: datetime) -> Objection | None:
+    """Nobody is texted who did not say so in writing (LAW-22)."""
+    if s.channel != Channel.SMS or s.may_be_texted or s.address is None:
+        return None
+    return Objection(Reason.NO_CONSENT, None)
+
+
+def telephone_may_ring(s: Situation, moment: datetime) -> Objection | None:
+    """One more window over the campaign's own: it makes a text only ever later."""
+    if s.quiet is None:
+        return None
+    opens = s.quiet.earliest(moment)
+    if opens == moment:
+        return None
+    zone_name = s.quiet.zone_name
+    local = moment.astimezone(zone(zone_name))
+    numbers = {"local": f"{local:%A %H:%M}", "opens": _local(opens, zone_name)}
+    return Objection(Reason.QUIET_HOURS, opens, numbers)
+
+
+def nothing_wide_is_stopped(s: Situation, moment: datetime) -> Objection | None:
+    """For an answer that nobody approved: a stop of the person itself is what it confirms."""
+    for stop in s.stops:
+        of_person = stop.scope in (Stop.Scope.PERSON, Stop.Scope.ORGANIZATION)
+        if not of_person and (stop.until is None or stop.until > moment):
+            numbers = {"scope": stop.get_scope_display().lower(), "cause": stop.reason}
+            return Objection(Reason.STOPPED, stop.until, numbers)
+    return None
+
+
 def sender_leaves_a_gap(s: Situation, moment: datetime) -> Objection | None:
     assert s.sender is not None
     assert s.message is not None
@@ -653,6 +698,7 @@ def _counted(s: Situation, limit: Limit, moment: datetime) -> dict[str, Any]:
 FOR_A_DRAFT: tuple[Rule, ...] = (
     campaign_is_active,
     campaign_has_a_sequence,
+    rehearsal_is_over,
     nothing_is_stopped,
     lead_is_open,
     lead_is_free,
@@ -661,6 +707,7 @@ FOR_A_DRAFT: tuple[Rule, ...] = (
     somebody_can_be_reached,
     address_works,
     address_is_not_suppressed,
+    person_agreed_to_texts,
     person_is_not_in_conversation,
     somebody_is_pitchable,
     somebody_writes,
@@ -679,6 +726,7 @@ FOR_A_MESSAGE: tuple[Rule, ...] = (
     organization_may_be_written_to,
     address_works,
     address_is_not_suppressed,
+    person_agreed_to_texts,
     person_is_not_in_conversation,
     no_answer_is_unclear,
     everybody_named_is_still_here,
@@ -688,6 +736,7 @@ FOR_A_MESSAGE: tuple[Rule, ...] = (
     channel_sends_by_itself,
     address_fits_the_channel,
     it_was_written_for_this_mode,
+    rehearsal_is_over,
     send_mode_allows_it,
     text_was_approved,
     text_is_what_was_approved,
@@ -700,6 +749,23 @@ FOR_A_MESSAGE: tuple[Rule, ...] = (
     limits_have_a_slot,
     week_has_room,
     window_is_open,
+    telephone_may_ring,
     sender_leaves_a_gap,
     it_is_worked_by_hand,
+)
+
+# The confirmation of an opt-out and the answer to HELP: to somebody who has just written to us,
+# within five minutes. What they asked for is no reason against it; everything about the sender
+# and the words still is.
+FOR_AN_ANSWER_BY_ITSELF: tuple[Rule, ...] = (
+    nothing_wide_is_stopped,
+    sender_is_active,
+    sender_is_set_up,
+    channel_sends_by_itself,
+    address_fits_the_channel,
+    it_was_written_for_this_mode,
+    send_mode_allows_it,
+    text_is_what_was_approved,
+    it_has_not_expired,
+    it_is_not_backing_off,
 )

@@ -27,16 +27,17 @@ from pitches.models import (
     EmailLimit,
     IncomingMessage,
     Message,
+    Pitch,
     Sender,
     SendMode,
     Stop,
     WeeklyPlan,
 )
 from pitches.rules import Situation, asks_for_answers, gap, mail_domain, monday
-from pitches.windows import Period, Window
+from pitches.windows import Period, Window, for_texts
 from prospects import suppressions
 from prospects.addresses import is_free_mail
-from prospects.models import Contact, ContactAddress, Lead, Organization
+from prospects.models import Consent, Contact, ContactAddress, Lead, Organization
 from prospects.models.organization import mail_domain as of_address
 
 # After an answer, other clients leave the person alone this long unless somebody closes the
@@ -82,12 +83,15 @@ class Surroundings:
 
     now: datetime
     mode: SendMode
+    rehearsed_pitches: int
     limits: Limits
     ledger: Ledger
     stops: list[Stop]
     breakers: list[Breaker]
     suppressed: dict[str, str]
+    consents: set[int]
     conversations: dict[int, list[tuple[int, datetime]]]
+    unclear: set[int]
     blackouts: dict[int, tuple[Period, ...]]
     leaving: dict[int, list[tuple[datetime, int]]]
     # connection requests of a sender in this week: made so far, and how many there may be
@@ -164,6 +168,13 @@ def due_at(message: Message) -> datetime | None:
     return next((task.due_at for task in tasks if task.step_id == message.step_id), None)
 
 
+def due_because(message: Message) -> str:
+    """What moved the step, in words; empty if it is due as its sequence says."""
+    tasks = message.pitch.follow_up_tasks.all() if message.number else []
+    is_open = (each for each in tasks if each.done_at is None and each.canceled_at is None)
+    return next((each.reason for each in is_open if each.step_id == message.step_id), "")
+
+
 def step_before(message: Message) -> Step | None:
     """The latest earlier message step that has not left yet; this one waits for it."""
     if not message.number:
@@ -222,12 +233,17 @@ def situation(target: Target, around: Surroundings) -> Situation:
         breakers=[row for row in around.breakers if _holds(row, target)],
         suppressed=around.suppressed.get(email, ""),
         in_conversation_until=_in_conversation_until(target, around),
+        reply_unclear="message" in target.extra
+        and target.extra["message"].pitch_id in around.unclear,
+        rehearsed_pitches=around.rehearsed_pitches,
         on_allowlist=around.mode != SendMode.ALLOWLIST or _is_allowed(email),
         leaving=around.leaving[target.sender.pk] if target.sender else [],
         reads_own_inbox=around.mode == SendMode.CAPTURE,
         requests_used=_requests_of(target, around)[0],
         requests_most=_requests_of(target, around)[1],
         channel=target.channel,
+        may_be_texted=target.address is not None and target.address.pk in around.consents,
+        quiet=_quiet_hours(target),
         **target.extra,
     )
 
@@ -254,6 +270,25 @@ def window_of(target: Target, blackouts: tuple[Period, ...]) -> Window:
         observe_holidays=campaign.observe_holidays,
         blackouts=blackouts,
     )
+
+
+def _quiet_hours(target: Target) -> Window | None:
+    """When nobody may be texted, by the person's own clock as far as anybody knows it."""
+    if target.channel != Channel.SMS:
+        return None
+    known = [place for place in (target.contact, target.lead, target.organization) if place]
+    return for_texts(next((place.time_zone for place in known if place.time_zone), ""))
+
+
+def _consents(targets: Iterable[Target]) -> set[int]:
+    """The numbers whose owners agreed to be texted. One query, where anybody is to be."""
+    numbers = {t.address.pk for t in targets if t.address and t.channel == Channel.SMS}
+    if not numbers:
+        return set()
+    in_force = Consent.objects.filter(
+        address__in=numbers, kind=Consent.Kind.SMS, revoked_at__isnull=True
+    )
+    return set(in_force.values_list("address", flat=True))
 
 
 def organizations_of(target: Target) -> set[int]:
@@ -307,12 +342,15 @@ def survey(targets: Sequence[Target], *, now: datetime) -> Surroundings:
     return Surroundings(
         now=now,
         mode=mode(),
+        rehearsed_pitches=_rehearsed_pitches(),
         limits=limits,
         ledger=ledger,
         stops=_stops(targets, now=now),
         breakers=_breakers(now=now),
+        consents=_consents(targets),
         suppressed=suppressions.of_addresses(t.address for t in targets if t.address),
         conversations=_conversations(contacts, now=now),
+        unclear=_unclear(targets),
         blackouts=_blackouts({t.campaign.pk for t in targets}),
         leaving=_last_out({t.sender.pk for t in targets if t.sender}),
         requests=_requests(targets, now=now),
@@ -350,6 +388,13 @@ def take_request(around: Surroundings, message: Message) -> None:
     if message.channel == Channel.LINKEDIN_NOTE:
         made, most = around.requests[message.sender_id]
         around.requests[message.sender_id] = (made + 1, most)
+
+
+def _rehearsed_pitches() -> int:
+    """Captured pitches that are still open, where captured mail no longer counts."""
+    if mode() == SendMode.CAPTURE:
+        return 0
+    return Pitch.objects.open().filter(send_mode=SendMode.CAPTURE).count()
 
 
 def _stops(targets: Iterable[Target], *, now: datetime) -> list[Stop]:
@@ -393,6 +438,21 @@ def _holds(row: Breaker, target: Target) -> bool:
 def sending_domain(sender: Sender) -> str:
     """The domain a mailbox writes from, in lower case."""
     return sender.address.rpartition("@")[2].lower()
+
+
+def _unclear(targets: Iterable[Target]) -> set[int]:
+    """The pitches that an answer may mean which nobody has settled yet."""
+    asking = {t.extra["message"].pitch_id for t in targets if "message" in t.extra}
+    possible = IncomingMessage.possible_pitches.through.objects.filter(
+        pitch__in=asking,
+        incomingmessage__pitch=None,
+        incomingmessage__handled_at=None,
+        incomingmessage__kind__in=[
+            IncomingMessage.Kind.HUMAN_REPLY,
+            IncomingMessage.Kind.UNSUBSCRIBE,
+        ],
+    )
+    return set(possible.values_list("pitch", flat=True)) if asking else set()
 
 
 def _conversations(

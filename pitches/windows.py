@@ -78,6 +78,25 @@ class Window:
         return None
 
 
+# When a telephone may ring: 08:00 to 21:00 where its owner is (47 CFR 64.1200(c)(1)). Where
+# nobody knows where that is: when it is allowed from one coast of America to the other.
+FOR_TEXTS = (time(8), time(21))
+SOMEWHERE = "America/New_York"
+FOR_TEXTS_SOMEWHERE = (time(12), time(20))
+
+
+def for_texts(zone_name: str) -> Window:
+    """The hours in which somebody may be texted; ``zone_name`` is empty where it is unknown."""
+    opens, closes = FOR_TEXTS if zone_name else FOR_TEXTS_SOMEWHERE
+    return Window(
+        zone_name=zone_name or SOMEWHERE,
+        opens=opens,
+        closes=closes,
+        days=frozenset(range(1, 8)),
+        observe_holidays=False,
+    )
+
+
 def _days_from(first: date) -> Iterator[date]:
     return (first + timedelta(days=n) for n in range(HORIZON_DAYS))
 

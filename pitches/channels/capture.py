@@ -20,7 +20,7 @@ from pathlib import Path
 from django.conf import settings
 
 from campaigns.models import Channel as Way
-from pitches.channels import Channel, ChannelError, Letter, Receipt
+from pitches.channels import NOT_MAIL, Channel, ChannelError, Letter, Receipt
 from pitches.models import Sender
 
 
@@ -65,6 +65,23 @@ class Captured:
     @property
     def message_id(self) -> str:
         return str(self.mail["Message-ID"] or "").strip("<> ")
+
+    @property
+    def way(self) -> str:
+        """``sms`` for a text to a telephone, ``email`` for everything else."""
+        is_text = self._to.endswith(f"@{NOT_MAIL}")
+        return Way.SMS.value if is_text else Way.EMAIL.value
+
+    @property
+    def recipient(self) -> str:
+        """The address or the telephone number it would have gone to."""
+        return self._to.removesuffix(f"@{NOT_MAIL}")
+
+    @property
+    def _to(self) -> str:
+        header = self.mail["To"]
+        addresses = header.addresses if header else ()
+        return addresses[0].addr_spec if addresses else ""
 
     @property
     def text(self) -> str:

@@ -45,20 +45,6 @@ UNDELIVERED: dict[int, str] = {
 # The account, not the message: 20003 login, 20404 no such account.
 OURS = frozenset({401, 402, 403, 404})
 NOT_TAKEN = frozenset({"failed", "canceled"})
-# Callbacks may overtake each other; only a later state replaces an earlier one.
-RANK = {
-    state: rank
-    for rank, states in enumerate(
-        (
-            ("accepted", "scheduled", "queued"),
-            ("sending",),
-            ("sent",),
-            ("delivered", "undelivered", "failed", "canceled"),
-            ("read",),
-        )
-    )
-    for state in states
-}
 
 
 class TwilioChannel(Channel):

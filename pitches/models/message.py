@@ -93,6 +93,11 @@ class Message(Stateful):
     # Gone out as far as we can know.
     GONE_OUT = (Status.SENT, Status.UNKNOWN, Status.ASSUMED_SENT, Status.DELEGATED)
 
+    # The policies by which a text may leave that nobody approved (LAW-22, see ``texting``).
+    OPT_OUT_CONFIRMATION = "opt_out_confirmation"
+    HELP_ANSWER = "help_answer"
+    BY_ITSELF = (OPT_OUT_CONFIRMATION, HELP_ANSWER)
+
     MOVES = moves(
         draft=[Status.APPROVED, Status.QUEUED],  # edited after approval
         approved=[Status.DRAFT, Status.QUEUED],  # taken out of the queue, words unchanged
