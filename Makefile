@@ -41,7 +41,7 @@ endif
 stop: .venv/.runtime .env  ## Stop web, workers and the embedded database
 	@$(MANAGE) down
 
-test: lint .tools/browser  ## Run every check and every test
+test: lint .tools/browser .tools/imap  ## Run every check and every test
 	@$(PY) -m pytest -n $(WORKERS)
 
 soak: .venv/.dev  ## Run the fault tests at full size
@@ -101,6 +101,14 @@ $(PY): | $(UV)
 		&& echo "Installing Chromium for the browser tests." \
 		&& apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium >/dev/null; } \
 		|| echo "No Chromium, so the browser tests are skipped: install it (Debian: apt-get install chromium)."
+	@touch $@
+
+# Reading mailboxes is tested against dovecot; without it those tests are skipped. Asked for once.
+.tools/imap: | $(UV)
+	@command -v dovecot >/dev/null || test -x /usr/sbin/dovecot || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+		&& echo "Installing dovecot for the tests of mailboxes." \
+		&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq --yes --no-install-recommends dovecot-imapd >/dev/null; } \
+		|| echo "No dovecot, so the tests of mailboxes are skipped: install it (Debian: apt-get install dovecot-imapd)."
 	@touch $@
 
 .venv/.dev: requirements-dev.txt | $(PY)

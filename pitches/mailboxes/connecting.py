@@ -55,9 +55,6 @@ def opened(sender: Sender) -> Iterator[BaseMailBox]:
     Raises MailboxUnavailable, also for what goes wrong while the caller uses it.
     """
     box = _logged_in(sender)
-    watch = Timer(settings.IMAP_TOTAL_TIMEOUT, _hang_up, [box.client])
-    watch.daemon = True
-    watch.start()
     try:
         yield box
     except MailboxUnavailable:
@@ -65,7 +62,6 @@ def opened(sender: Sender) -> Iterator[BaseMailBox]:
     except TROUBLE as e:
         raise MailboxUnavailable(told(sender, e)) from e
     finally:
-        watch.cancel()
         _leave(box)
 
 
@@ -110,9 +106,6 @@ def _connected(sender: Sender, secret: str) -> BaseMailBox:
         raise MailboxUnavailable(
             f"no connection to {sender.imap_host}:{sender.imap_port}: {told(sender, e)}"
         ) from e
-    watch = Timer(settings.IMAP_TOTAL_TIMEOUT, _hang_up, [box.client])
-    watch.daemon = True
-    watch.start()
     try:
         _log_in(box, sender, secret)
     except MailboxLoginError as e:
@@ -127,37 +120,73 @@ def _connected(sender: Sender, secret: str) -> BaseMailBox:
     except TROUBLE as e:
         _leave(box)
         raise MailboxUnavailable(f"the login broke off: {told(sender, e)}") from e
-    finally:
-        watch.cancel()
     return box
 
 
 def _connection(sender: Sender) -> BaseMailBox:
     host, port, timeout = sender.imap_host, sender.imap_port, settings.IMAP_TIMEOUT
-    box: BaseMailBox
     match sender.imap_security:
         case Sender.Security.TLS:
             context = ssl.create_default_context()
-            box = MailBox(host, port, timeout=timeout, ssl_context=context)
+            return _Tls(host, port, timeout=timeout, ssl_context=context)
         case Sender.Security.STARTTLS:
             context = ssl.create_default_context()
-            box = MailBoxStartTls(host, port, timeout=timeout, ssl_context=context)
+            return _StartTls(host, port, timeout=timeout, ssl_context=context)
         case _:
-            box = MailBoxUnencrypted(host, port, timeout=timeout)
-    _bound(box.client)
-    return box
+            return _InClear(host, port, timeout=timeout)
 
 
-def _bound(client: Any) -> None:
-    """Nobody fills our memory by announcing a text without end."""
-    read = client.read
+class _Bounded:
+    """A client of imaplib that nobody keeps for ever and nobody fills without end."""
 
-    def bounded(size: int) -> bytes:
+    def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
+        super().open(host, port, timeout)  # type: ignore[misc]
+        # a server that sends a byte now and then would pass every single time-out
+        self.watch = Timer(settings.IMAP_TOTAL_TIMEOUT, _hang_up, [self])
+        self.watch.daemon = True
+        self.watch.start()
+
+    def read(self, size: int) -> bytes:
         if size > MOST_LITERAL:
-            raise client.abort("a text longer than was asked for")
-        return bytes(read(size))
+            raise imaplib.IMAP4.abort("a text longer than was asked for")
+        return bytes(super().read(size))  # type: ignore[misc]
 
-    client.read = bounded
+    def shutdown(self) -> None:
+        self.watch.cancel()
+        super().shutdown()  # type: ignore[misc]
+
+
+class _Client(_Bounded, imaplib.IMAP4):
+    pass
+
+
+class _TlsClient(_Bounded, imaplib.IMAP4_SSL):
+    pass
+
+
+class _Tls(MailBox):
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        return _TlsClient(
+            self._host, self._port, ssl_context=self._ssl_context, timeout=self._timeout
+        )
+
+
+class _StartTls(MailBoxStartTls):
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        client = _Client(self._host, self._port, self._timeout)
+        try:
+            status, _ = client.starttls(self._ssl_context)
+            if status != "OK":
+                raise client.error("the server refuses STARTTLS")
+        except BaseException:
+            client.shutdown()
+            raise
+        return client
+
+
+class _InClear(MailBoxUnencrypted):
+    def _get_mailbox_client(self) -> imaplib.IMAP4:
+        return _Client(self._host, self._port, self._timeout)
 
 
 def _log_in(box: BaseMailBox, sender: Sender, secret: str) -> None:

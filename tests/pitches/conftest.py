@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.factories import (
     SenderFactory,
     reachable_lead,
 )
+from tests.pitches import dovecot
 
 # 09:00 UTC on a Monday: the window is open.
 HOUR = timedelta(hours=1)
@@ -85,3 +88,52 @@ def desk(ada, settings, state_dir):
     )
     SenderCampaign.objects.create(sender=sender, campaign=campaign, is_default=True)
     return Desk(ada, campaign, sender)
+
+
+# -- a mailbox that is read ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def imap_server():
+    """A private dovecot, for as long as the tests run."""
+    if dovecot.PROGRAM is None:
+        pytest.skip("dovecot is not installed (Debian: apt-get install dovecot-imapd)")
+    # not below the tests' own folder, which only its owner may enter
+    with tempfile.TemporaryDirectory(prefix="imap-") as folder:
+        server = dovecot.prepared(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def mailbox(imap_server):
+    """An empty mailbox on a server that runs."""
+    if imap_server.process is None or imap_server.process.poll() is not None:
+        imap_server.start()
+    imap_server.forget()
+    return imap_server
+
+
+def read_from(sender: Sender, server: dovecot.Dovecot, **fields) -> None:
+    """Let a sender's inbox be the one on this server."""
+    fields = {
+        "imap_host": "127.0.0.1",
+        "imap_port": server.port,
+        "imap_security": "none",
+        "username": dovecot.USER,
+        "password": dovecot.PASSWORD,
+    } | fields
+    for name, value in fields.items():
+        setattr(sender, name, value)
+    sender.save()
+
+
+@pytest.fixture
+def hearing(desk, mailbox, settings):
+    """The desk in earnest, with its sender's inbox on the server."""
+    settings.SEND_MODE = "live"
+    settings.POSTAL_ADDRESS = "Example Placements, 1 Example Street, Exampleton"
+    settings.IMAP_TIMEOUT, settings.IMAP_TOTAL_TIMEOUT = 5, 30
+    read_from(desk.sender, mailbox, inbox_read_began_at=None, inbox_read_at=None)
+    return desk
