@@ -40,6 +40,24 @@ PLANNED = [
         "inbox", "pitches.jobs.read_inboxes", "Reads the mailboxes of all senders.", minutes=2
     ),
     Planned(
+        "webhooks",
+        "pitches.jobs.take_webhooks",
+        "Works through what providers reported.",
+        minutes=1,
+    ),
+    Planned(
+        "back-fill",
+        "pitches.jobs.back_fill",
+        "Asks Instantly what its webhooks missed.",
+        minutes=60,
+    ),
+    Planned(
+        "forget webhooks",
+        "pitches.jobs.forget_webhooks",
+        "Empties webhooks after 30 days.",
+        cron="40 3 * * *",
+    ),
+    Planned(
         "follow up", "pitches.jobs.follow_up", "Queues the follow-ups that are due.", minutes=15
     ),
     Planned(

@@ -12,7 +12,17 @@ from django.utils import timezone
 
 from config import beats
 from config.ticks import Deadline, tick
-from pitches import breakers, inbox, outbox, outreach, reaping, resolving, sending
+from pitches import (
+    backfilling,
+    breakers,
+    deliveries,
+    inbox,
+    outbox,
+    outreach,
+    reaping,
+    resolving,
+    sending,
+)
 from pitches.models import Sender
 
 log = logging.getLogger(__name__)
@@ -111,3 +121,40 @@ def look_for_evidence(deadline: Deadline) -> dict[str, int]:
         "assumed": found.assumed,
         "open": found.open,
     }
+
+
+@tick("webhooks")
+def take_webhooks(deadline: Deadline) -> dict[str, int]:
+    """Work through what providers reported and was not worked through at once."""
+    done = deliveries.work_through(
+        deliveries.waiting(), now=timezone.now(), stop=lambda: deadline.passed
+    )
+    return {
+        "deliveries": done.deliveries,
+        "events": done.recorded.new,
+        "failed": done.failed + len(done.recorded.problems),
+    }
+
+
+@tick("back_fill")
+def back_fill(deadline: Deadline) -> dict[str, int]:
+    """Ask the providers that allow it what their webhooks may have missed."""
+    counts = {"senders": 0, "events": 0, "failed": 0}
+    for sender in backfilling.senders():
+        if deadline.passed:
+            break
+        try:
+            found = backfilling.fill(sender, now=timezone.now(), stop=lambda: deadline.passed)
+        except backfilling.Missed as e:
+            counts["failed"] += 1
+            log.warning("sender %s: %s", sender.pk, e)
+            continue
+        counts["senders"] += 1
+        counts["events"] += found.new
+    return counts
+
+
+@tick("forget_webhooks")
+def forget_webhooks(deadline: Deadline) -> dict[str, int]:
+    """Empty what providers sent more than 30 days ago (LAW-13)."""
+    return deliveries.forget(now=timezone.now())

@@ -110,23 +110,23 @@ def join(reports: Iterable[Report], origin: Origin, *, now: datetime) -> dict[st
     Only of the mailboxes that may be meant, and only what was handed over. Three queries.
     """
     reports = list(reports)
-    ours = {report.message_id for report in reports} - {""}
-    theirs = {report.provider_id for report in reports} - {""}
+    ours = {_bare(report.message_id) for report in reports} - {""}
+    theirs = {_bare(report.provider_id) for report in reports} - {""}
     rows = _of(origin)
     by_ours = _by_our_id(rows, ours) if ours else {}
     by_theirs = _by_provider_id(rows, theirs) if theirs else {}
     left = {
         report.recipient
         for report in reports
-        if origin.by_recipient and report.recipient and report.message_id not in by_ours
-        if report.provider_id not in by_theirs
+        if origin.by_recipient and report.recipient and _bare(report.message_id) not in by_ours
+        if _bare(report.provider_id) not in by_theirs
     }
     by_recipient = _by_recipient(rows, left, now=now) if left else {}
     joined = {}
     for report in reports:
         message = (
-            by_ours.get(report.message_id)
-            or by_theirs.get(report.provider_id)
+            by_ours.get(_bare(report.message_id))
+            or by_theirs.get(_bare(report.provider_id))
             or by_recipient.get(report.recipient)
         )
         if message is not None:
@@ -140,16 +140,21 @@ def _of(origin: Origin) -> QuerySet[Message]:
     return rows.select_related("pitch__address__contact", "pitch__campaign", "sender")
 
 
+def _bare(name: str) -> str:
+    """An id without the brackets of a header."""
+    return name.strip("<> ")
+
+
 def _by_our_id(rows: QuerySet[Message], ids: set[str]) -> dict[str, Message]:
     found = rows.filter(message_id__in=[*ids, *(f"<{each}>" for each in ids)])
-    return {row.message_id.strip("<>"): row for row in found}
+    return {_bare(row.message_id): row for row in found}
 
 
 def _by_provider_id(rows: QuerySet[Message], ids: set[str]) -> dict[str, Message]:
     spellings = [*ids, *(f"<{each}>" for each in ids)]
     # the empty one is excluded in words, so that the partial index answers
     found = rows.filter(provider_id__gt="", provider_id__in=spellings).order_by("pk")
-    return {row.provider_id.strip("<>"): row for row in found}
+    return {_bare(row.provider_id): row for row in found}
 
 
 def _by_recipient(

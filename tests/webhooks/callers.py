@@ -212,7 +212,7 @@ def mailtrap(event, secret, at, url):
 
 def mandrill(event, secret, at, url):
     told = {
-        "event": "deliver",
+        "event": "open",
         "ts": int(at.timestamp()),
         "_id": event.token,
         "msg": {
@@ -233,7 +233,10 @@ def postal(event, secret, at, url):
         "event": "MessageSent",
         "timestamp": at.timestamp(),
         "uuid": event.token,
-        "payload": {"message": {"id": event.message_id, "to": "paula@example.com"}},
+        "payload": {
+            "status": "Sent",
+            "message": {"id": event.message_id, "to": "paula@example.com"},
+        },
     }
     body = dumped(told)
     signed = secret.sign(body, padding.PKCS1v15(), hashes.SHA1())
