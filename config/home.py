@@ -80,6 +80,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups = copy.deepcopy(look.SIDEBAR)
     numbers = {
         "Review": (pitches.home.waiting(request.user), "primary"),
+        "By hand": (pitches.home.by_hand_today(request.user, timezone.now()), "primary"),
         "To check": (pitches.home.unknown(request.user), "danger"),
     }
     for item in groups[0]["items"]:

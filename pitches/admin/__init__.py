@@ -10,6 +10,7 @@ from pitches.admin import (
     placements,
     review,
     senders,
+    weeks,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "placements",
     "review",
     "senders",
+    "weeks",
 ]
