@@ -28,8 +28,8 @@ from pitches.models import Message, Sender
 
 log = logging.getLogger(__name__)
 
-# A hold that may be gone soon is asked about again after this long.
-ASK_AGAIN = timedelta(minutes=5)
+# A journal that could not be written may be back soon: the next tick asks again (REL-35).
+ASK_AGAIN = timedelta(seconds=30)
 
 
 class Held(Exception):
@@ -69,7 +69,7 @@ def pass_through(
         with transaction.atomic():
             _patience()
             stopping.lock_for_sending(message)
-            fresh = _mine(message)
+            fresh = _mine(message, now=now)
             if not (told and fresh.is_by_hand):
                 ask(fresh, now=now, by_person=by_person)
             if fresh.is_follow_up and not fresh.is_by_hand:
@@ -114,8 +114,11 @@ def _database_clock(seconds: int = 0) -> Now | F:
     return from_now + timedelta(seconds=seconds) if seconds else from_now  # type: ignore[return-value]
 
 
-def _mine(message: Message) -> Message:
-    """The row as it is now, if the lease is still ours; raises Held."""
+def _mine(message: Message, *, now: datetime) -> Message:
+    """The row as it is now, if the lease is still ours; raises Held.
+
+    One that came too late and was not yet missed goes straight back into the queue.
+    """
     fresh = situations.readable(
         Message.objects.select_for_update(of=("self",)).filter(
             pk=message.pk,
@@ -125,7 +128,7 @@ def _mine(message: Message) -> Message:
         )
     ).first()
     if fresh is None:
-        raise Held(Reason.LEASE_LOST)
+        raise Held(Reason.LEASE_LOST, until=now)
     return fresh
 
 

@@ -253,6 +253,22 @@ def test_a_worker_that_slept_through_its_lease_finds_the_gate_shut(desk):
     assert (message.status, copies(desk)) == ("sent", Counter([message.message_id]))
 
 
+@pytest.mark.req("REL-2", "REL-5")
+@pytest.mark.django_db(transaction=True)
+def test_a_message_whose_lease_ended_unnoticed_is_back_in_the_queue(desk):
+    """Nobody took it: the next worker does, and no plan has to find it first."""
+    message = queue(desk)
+    halt = Halt()
+    sleeper = Aside(lambda: sending.send_due(now=MONDAY, channel_of=halting_channel(halt)))
+    halt.wait()
+    Message.objects.update(leased_until=timezone.now() - HOUR)
+    halt.go()
+    assert sleeper.done().sent == 0
+    message.refresh_from_db()
+    assert message.status == "queued"
+    assert sending.send_due(now=MONDAY).sent == 1
+
+
 @pytest.mark.req("REL-9", "REL-2")
 @pytest.mark.django_db(transaction=True)
 def test_the_reaper_takes_no_intent_back_from_a_worker_in_the_gate(desk, monkeypatch):
