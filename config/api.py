@@ -36,6 +36,7 @@ from rest_framework.views import APIView
 
 from campaigns import api as campaigns
 from campaigns.access import Anyone, LoggedIn
+from campaigns.presets import MissingSequence
 from config import beats
 from config.db import WrongStatus
 from config.middleware import POLICY
@@ -47,6 +48,7 @@ from pitches.inbox import InboxUnavailable
 from pitches.journal import JournalUnavailable
 from pitches.resolving import NotResolvable
 from pitches.review import NoReason, NotApprovable
+from pitches.sequences import NotWritten
 from prospects import api as prospects
 from prospects.addresses import AddressError
 
@@ -57,6 +59,8 @@ DOMAIN = (
     (WrongStatus, status.HTTP_409_CONFLICT, "wrong_status"),
     (AddressError, status.HTTP_400_BAD_REQUEST, "bad_address"),
     (NoReason, status.HTTP_400_BAD_REQUEST, "no_reason"),
+    (NotWritten, status.HTTP_409_CONFLICT, "not_written"),
+    (MissingSequence, status.HTTP_409_CONFLICT, "no_such_sequence"),
     (NotApprovable, status.HTTP_409_CONFLICT, "not_approvable"),
     (NotResolvable, status.HTTP_409_CONFLICT, "not_resolvable"),
     (CannotClose, status.HTTP_409_CONFLICT, "cannot_close"),
@@ -372,6 +376,28 @@ outreach = [
         rf"^response/{ID.format('pk')}/?$",
         pitches.OutreachResponse.as_view(),
         name="api-outreach-response",
+    ),
+    re_path(
+        r"^sequence/generate/?$",
+        pitches.SequenceGenerate.as_view(),
+        name="api-outreach-sequence-generate",
+    ),
+    re_path(
+        rf"^sequence/{ID.format('pk')}/?$",
+        pitches.SequenceOfProspect.as_view(),
+        name="api-outreach-sequence",
+    ),
+    re_path(r"^cadence/weekly/?$", pitches.WeeklyCadence.as_view(), name="api-outreach-weekly"),
+    re_path(r"^by-hand/?$", pitches.ByHand.as_view(), name="api-outreach-by-hand"),
+    re_path(
+        rf"^by-hand/{ID.format('pk')}/sent/?$",
+        pitches.ByHandSent.as_view(),
+        name="api-outreach-by-hand-sent",
+    ),
+    re_path(
+        rf"^by-hand/{ID.format('pk')}/skipped/?$",
+        pitches.ByHandSkipped.as_view(),
+        name="api-outreach-by-hand-skipped",
     ),
 ]
 

@@ -17,9 +17,9 @@ from campaigns import presets
 from campaigns.channels import Problem
 from campaigns.models import Campaign, Sequence, Step
 from config.db import WrongStatus
-from pitches import pitching, recipients, review, situations, writing
+from pitches import pitching, recipients, situations, writing
 from pitches.decisions import Verdict
-from pitches.models import Match, Message, Pitch
+from pitches.models import Match, Message, Pitch, Variant
 from pitches.writing import Words
 from prospects.models import Lead
 
@@ -142,11 +142,18 @@ def _written(
     writing.write(messages, now=now)
     previews = []
     for message in messages:
-        variant = review.chosen(message, {})
+        variant = _best(message)
         if variant is not None and message.step is not None:
             words, problems = writing.words(message, variant), writing.of_variant(variant)
             previews.append(Preview(message.step, words, problems))
     return previews
+
+
+def _best(message: Message) -> Variant | None:
+    """The draft that would be proposed: the first without a problem, else the first."""
+    drafts = list(message.variants.all())
+    clean = (draft for draft in drafts if not writing.blocking(writing.of_variant(draft)))
+    return next(clean, None) or next(iter(drafts), None)
 
 
 def _made_up(sequence: Sequence, lead: Lead, campaign: Campaign, steps: Rows[Step]) -> Pitch:

@@ -20,7 +20,7 @@ from config.cards import Figure, rows_at
 from config.db import WrongStatus
 from config.desk import user_of
 from pitches import leaving, matching, stopping
-from pitches.admin import breakers, past
+from pitches.admin import breakers, past, versions
 from pitches.admin.asking import ask
 from pitches.models import Match, Message, Pitch, ReviewTask
 from prospects.admin import LeadAdmin, OrganizationAdmin
@@ -211,8 +211,25 @@ class SequencePage(SequenceAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
-        next_version = path("<int:pk>/next/", wrap(next_sequence), name="pitches_next_sequence")
-        return [next_version, *super().get_urls()]
+        return [
+            path("<int:pk>/next/", wrap(next_sequence), name="pitches_next_sequence"),
+            path("<int:pk>/publish/", wrap(versions.publish), name="pitches_publish_sequence"),
+            path("<int:pk>/preview/", wrap(versions.preview), name="pitches_preview_sequence"),
+            *super().get_urls(),
+        ]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        sequence = self.get_object(request, object_id) if object_id else None
+        more = versions.of(sequence) if sequence else {}
+        return super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), **more}
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         in_use = obj is not None and Pitch.objects.filter(sequence=obj).exists()
@@ -226,7 +243,7 @@ def next_sequence(request: HttpRequest, pk: int) -> HttpResponse:
 
     def act(reason: str) -> str:
         made.append(sequence.next_version())
-        return f"{made[0]} is yours to change. Choose it in the campaigns that shall use it."
+        return f"{made[0]} is a draft, yours to change. Publish it when it is ready."
 
     response = ask(
         request,

@@ -28,7 +28,7 @@ from config.desk import (
     user_of,
 )
 from pitches import placing
-from pitches.models import Experiment, Placement, PlacementChange, WeeklyPlan
+from pitches.models import Experiment, Placement, PlacementChange
 
 CHANGE = "pitches.change_placement"
 
@@ -156,12 +156,3 @@ class ExperimentAdmin(Kept, Page):
     @display(description="status", ordering="status", label=STATUS_COLORS)
     def colored_status(self, experiment: Experiment) -> tuple[str, str]:
         return status_of(experiment)
-
-
-@admin.register(WeeklyPlan)
-class WeeklyPlanAdmin(Page):
-    list_display = ("campaign", "owner", "week", "target_requests", "target_follow_ups")
-    list_filter = (("campaign", RelatedDropdownFilter),)
-    list_select_related = ("campaign", "owner")
-    search_fields = ("campaign__name__istartswith", "owner__username__startswith")
-    autocomplete_fields = ("campaign", "owner")

@@ -9,6 +9,14 @@ from pitches.api.figures import OutreachAnalytics, OutreachStatus
 from pitches.api.hearing import FollowUpTasks, IncomingMessages
 from pitches.api.matches import Matches
 from pitches.api.placements import Placements
+from pitches.api.planned import (
+    ByHand,
+    ByHandSent,
+    ByHandSkipped,
+    SequenceGenerate,
+    SequenceOfProspect,
+    WeeklyCadence,
+)
 from pitches.api.reviewing import Generations, ReviewTasks
 from pitches.api.runs import (
     FollowUpTrigger,
@@ -20,6 +28,9 @@ from pitches.api.sending import Breakers, EmailLimits, Senders, Stops
 
 __all__ = [
     "Breakers",
+    "ByHand",
+    "ByHandSent",
+    "ByHandSkipped",
     "CampaignMessages",
     "EmailLimits",
     "FollowUpTasks",
@@ -37,5 +48,8 @@ __all__ = [
     "Placements",
     "ReviewTasks",
     "Senders",
+    "SequenceGenerate",
+    "SequenceOfProspect",
     "Stops",
+    "WeeklyCadence",
 ]

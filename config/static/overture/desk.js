@@ -47,6 +47,15 @@
     return true;
   }
 
+  // In the row that is marked, or the first one, a key presses what carries it in data-here.
+  function pressHere(key) {
+    var row =
+      document.querySelector("[data-row].is-current") || document.querySelector("[data-row]");
+    var control = row && row.querySelector("[data-here='" + key + "']");
+    if (control) control.click();
+    return !!control;
+  }
+
   function help() {
     var box = document.getElementById("keys");
     if (!box) return false;
@@ -72,6 +81,7 @@
       }
     } else if (/^[a-z0-9]$/.test(event.key)) {
       done = press(event.key);
+      if (!done) done = pressHere(event.key);
       if (!done && event.key === "j") done = move(1);
       if (!done && event.key === "k") done = move(-1);
     }
@@ -96,6 +106,9 @@
     if (event.target.closest("[data-keys]")) help();
     var closer = event.target.closest("[data-close]");
     if (closer) closer.closest("dialog").close();
+    // data-copy="id" puts the words of a part into the clipboard.
+    var copier = event.target.closest("[data-copy]");
+    if (copier) copy(document.getElementById(copier.getAttribute("data-copy")), copier);
     // data-fill="id" puts the button's words into a field: reasons that are given often.
     var filler = event.target.closest("[data-fill]");
     if (filler) {
@@ -106,6 +119,19 @@
       }
     }
   });
+
+  // Where the clipboard is closed to us the words are marked, for the person to copy.
+  function copy(part, button) {
+    if (!part) return;
+    function mark() {
+      window.getSelection().selectAllChildren(part);
+    }
+    function told() {
+      button.firstChild.textContent = "Copied ";
+    }
+    if (!navigator.clipboard) mark();
+    else navigator.clipboard.writeText(part.textContent).then(told, mark);
+  }
 
   // Tabs: one part of a page at a time. Without this script all parts are shown.
   function open(tabs, name) {
