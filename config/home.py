@@ -14,6 +14,7 @@ import campaigns.home
 import crm_sync.home
 import pitches.home
 import prospects.home
+from campaigns.access import is_admin
 from config import beats, look
 from config.cards import Card, Figure, figure, rows_at
 from config.models import TickRun
@@ -42,7 +43,12 @@ def first_screen(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
     tone, headline, more = MODES[settings.SEND_MODE]
     return context | {
         "now": now,
-        "mode": {"tone": tone, "headline": headline, "more": more},
+        "mode": {
+            "tone": tone,
+            "headline": headline,
+            "more": more,
+            "end_rehearsal": is_admin(request.user) and pitches.home.has_rehearsal(),
+        },
         "switch": pitches.home.switch(request.user, now),
         "cards": cards(request.user, now),
         "title": "Today",

@@ -10,7 +10,7 @@ from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from config.cards import Card, Figure, figure, rows_at
-from pitches import by_hand
+from pitches import by_hand, delegating, rehearsals
 from pitches.models import Breaker, IncomingMessage, Message, ReviewTask, Sender, Stop
 
 
@@ -161,5 +161,14 @@ def _mailboxes(now: datetime) -> list[Card]:
             tone="wait",
         ),
         figure("stops in force", Stop, {"lifted_at__isnull": True}, tone="wait"),
+        figure(
+            "stops not confirmed elsewhere",
+            Message,
+            {
+                "stop_requested_at__lte": now - delegating.CONFIRMED_WITHIN,
+                "stop_confirmed_at__isnull": True,
+            },
+            tone="bad",
+        ),
     ]
     return [Card("Mailboxes", figures, hint="Add the mailbox that writes.")]

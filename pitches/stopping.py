@@ -30,12 +30,16 @@ from pitches.models import (
 )
 from pitches.models.message import LET_GO
 from pitches.rules import mail_domain
+from pitches.signals import left_alone
 from pitches.unsubscribing import Opened
 from prospects import suppressions
 from prospects.addresses import AddressError, canonical_email
 from prospects.models import Consent, Contact, ContactAddress, Organization, Suppression
 
 STOP_SWITCH = "stop switch"
+
+# What a person or an organization wants for good.
+FOR_EVER = (Stop.Kind.UNSUBSCRIBE, Stop.Kind.COMPLAINT, Stop.Kind.DO_NOT_CONTACT)
 
 # What a pitch becomes when its person is stopped.
 ENDS_AS = {
@@ -118,6 +122,7 @@ def stop(
     sender: Sender | None = None,
     until: datetime | None = None,
     by: AbstractBaseUser | None = None,
+    rehearsed: bool = False,
 ) -> Stop:
     """Stop a person, an organization, a campaign, a client, a mailbox or everything.
 
@@ -137,12 +142,28 @@ def stop(
             client=client,
             sender=sender,
             until=until,
+            is_rehearsed=rehearsed,
             begins_at=database_now(),
             created_by=by,  # type: ignore[misc]
         )
         if row.scope in (Stop.Scope.PERSON, Stop.Scope.ORGANIZATION):
             _cancel_open_steps(_pitches_of(row), kind=kind, reason=reason, at=row.begins_at)
+            if row.kind in FOR_EVER:
+                _pass_on(row)
         return row
+
+
+def _pass_on(row: Stop) -> None:
+    """A wish that holds for ever: other senders and the CRM are to know of it (LAW-26)."""
+    elsewhere = Message.objects.filter(
+        pitch__in=_pitches_of(row),
+        sender__transport=Sender.Transport.INSTANTLY,
+        status__in=Message.GONE_OUT,
+        stop_requested_at__isnull=True,
+    )
+    elsewhere.exclude(send_mode=SendMode.CAPTURE).update(stop_requested_at=row.begins_at)
+    if not row.is_rehearsed:
+        left_alone.send(sender=Stop, stop=row)
 
 
 def _lock_for_stopping(
@@ -273,7 +294,13 @@ def person_answered(pitch: Pitch, *, reason: str, by: AbstractBaseUser | None = 
         contact=pitch.address.contact,
         client=pitch.campaign.client,
         by=by,
+        rehearsed=_is_rehearsed(pitch),
     )
+
+
+def _is_rehearsed(row: Pitch | Message) -> bool:
+    """What answers captured mail was said by one of us; the end of the rehearsal undoes it."""
+    return row.send_mode == SendMode.CAPTURE
 
 
 def address_is_dead(message: Message, *, now: datetime) -> None:
@@ -288,12 +315,14 @@ def address_is_dead(message: Message, *, now: datetime) -> None:
         reason=Suppression.Reason.BOUNCED,
         source="hard bounce",
         now=now,
+        rehearsed=_is_rehearsed(message),
     )
     stop(
         scope=Stop.Scope.PERSON,
         kind=Stop.Kind.HARD_BOUNCE,
         reason="the address does not exist",
         contact=address.contact,
+        rehearsed=_is_rehearsed(message),
     )
 
 
@@ -339,9 +368,12 @@ def unsubscribed(pitch: Pitch, *, source: str, now: datetime) -> Stop:
     """Somebody wants no more mail from us: for ever, and from all our clients."""
     address = pitch.address
     lock_person(address.contact_id)
+    rehearsed = _is_rehearsed(pitch)
     if kind := SUPPRESSED_AS.get(ContactAddress.Kind(address.kind)):
-        _suppress_for_good(address.value, kind=kind, source=source, now=now)
-    return _stop_for_good(address.contact_id)
+        _suppress_for_good(
+            address.value, kind=kind, source=source, now=now, rehearsed=rehearsed
+        )
+    return _stop_for_good(address.contact_id, rehearsed=rehearsed)
 
 
 @transaction.atomic
@@ -356,12 +388,14 @@ def way_out_taken(said: Opened, *, source: str, now: datetime) -> bool:
     people = set(_people_at(said.address))
     if message is not None:
         people.add(message.pitch.address.contact_id)
-        source += " of a rehearsal" if message.send_mode == SendMode.CAPTURE else ""
+    rehearsed = message is not None and _is_rehearsed(message)
     _rows(Contact, people, "FOR NO KEY UPDATE")
     kind = Suppression.Kind.EMAIL
-    is_new = _suppress_for_good(said.address, kind=kind, source=source, now=now)
-    for contact_id in sorted(people - _stopped_for_good(people)):
-        _stop_for_good(contact_id)
+    is_new = _suppress_for_good(
+        said.address, kind=kind, source=source, now=now, rehearsed=rehearsed
+    )
+    for contact_id in sorted(people - _stopped_for_good(people, rehearsed=rehearsed)):
+        _stop_for_good(contact_id, rehearsed=rehearsed)
         is_new = True
     if message is not None:
         Message.objects.filter(pk=message.pk, unsubscribed_at__isnull=True).update(
@@ -387,16 +421,23 @@ def _people_at(address: str) -> Iterable[int]:
     return at.values_list("contact", flat=True)
 
 
-def _suppress_for_good(address: str, *, kind: str, source: str, now: datetime) -> bool:
+def _suppress_for_good(
+    address: str, *, kind: str, source: str, now: datetime, rehearsed: bool
+) -> bool:
     reason = Suppression.Reason.UNSUBSCRIBED
     try:
-        return suppressions.add(kind, address, reason=reason, source=source, now=now)
+        return suppressions.add(
+            kind, address, reason=reason, source=source, now=now, rehearsed=rehearsed
+        )
     except AddressError:  # no mail can be built to such an address
         return False
 
 
-def _stopped_for_good(people: Iterable[int]) -> set[int]:
-    """Those whose unsubscription stands; to be asked under their locks."""
+def _stopped_for_good(people: Iterable[int], *, rehearsed: bool) -> set[int]:
+    """Those whose unsubscription stands; to be asked under their locks.
+
+    One that was only rehearsed is no answer to one in earnest.
+    """
     standing = Stop.objects.filter(
         scope=Stop.Scope.PERSON,
         kind=Stop.Kind.UNSUBSCRIBE,
@@ -405,15 +446,17 @@ def _stopped_for_good(people: Iterable[int]) -> set[int]:
         until=None,
         lifted_at=None,
     )
+    standing = standing if rehearsed else standing.filter(is_rehearsed=False)
     return set(standing.values_list("contact", flat=True))
 
 
-def _stop_for_good(contact_id: int) -> Stop:
+def _stop_for_good(contact_id: int, *, rehearsed: bool) -> Stop:
     return stop(
         scope=Stop.Scope.PERSON,
         kind=Stop.Kind.UNSUBSCRIBE,
         reason="unsubscribed",
         contact=Contact.objects.get(pk=contact_id),
+        rehearsed=rehearsed,
     )
 
 
@@ -427,12 +470,14 @@ def complained(pitch: Pitch, *, source: str, now: datetime) -> Stop:
         reason=Suppression.Reason.COMPLAINED,
         source=source,
         now=now,
+        rehearsed=_is_rehearsed(pitch),
     )
     return stop(
         scope=Stop.Scope.PERSON,
         kind=Stop.Kind.COMPLAINT,
         reason="complained about our mail",
         contact=address.contact,
+        rehearsed=_is_rehearsed(pitch),
     )
 
 
@@ -455,6 +500,11 @@ def do_not_contact(
             do_not_contact=True, do_not_contact_reason=reason[:300]
         )
         return row
+
+
+def lock_everything() -> None:
+    """Hold the stop switch to the end of the transaction: nobody is in the gate meanwhile."""
+    _advisory(STOP_SWITCH)
 
 
 def lock_person(contact_id: int) -> None:

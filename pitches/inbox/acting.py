@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pitches import breakers, classification, stopping, unsubscribing
 from pitches.inbox import absences, storing
-from pitches.models import IncomingMessage, Message, Pitch
+from pitches.models import IncomingMessage, Message, Pitch, SendMode
 from pitches.signals import reply_received
 from pitches.unsubscribing import Opened
 from prospects import suppressions
@@ -38,7 +38,7 @@ def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
             _answered(incoming, pitch, now=now)
             source = f"reply of {incoming.received_at:%Y-%m-%d}"
             stopping.unsubscribed(pitch, source=source, now=now)
-            _suppress_writer(incoming, source=source, now=now)
+            _suppress_writer(incoming, pitch, source=source, now=now)
         case Kind.COMPLAINT:
             _complained(incoming, pitch, now=now)
         case Kind.BOUNCE:
@@ -93,7 +93,9 @@ def _answered(incoming: IncomingMessage, pitch: Pitch, *, now: datetime) -> None
     reply_received.send(sender=IncomingMessage, incoming=incoming)
 
 
-def _suppress_writer(incoming: IncomingMessage, *, source: str, now: datetime) -> None:
+def _suppress_writer(
+    incoming: IncomingMessage, pitch: Pitch, *, source: str, now: datetime
+) -> None:
     """Who says no from another address than we wrote to means that one too."""
     with contextlib.suppress(AddressError):
         suppressions.add(
@@ -102,6 +104,7 @@ def _suppress_writer(incoming: IncomingMessage, *, source: str, now: datetime) -
             reason=Suppression.Reason.UNSUBSCRIBED,
             source=source,
             now=now,
+            rehearsed=pitch.send_mode == SendMode.CAPTURE,
         )
 
 

@@ -226,8 +226,8 @@ def test_the_list_says_what_came_of_a_rehearsal(desk, visitor):
     for mark, mode in (("a", "capture"), ("b", "live")):
         own_id = f"{mark * 40}@example.com"
         one_click(visitor, MessageFactory(send_mode=mode, message_id=own_id))
-    sources = set(Suppression.objects.values_list("source", flat=True))
-    assert sources == {"unsubscribe link", "unsubscribe link of a rehearsal"}
+    rehearsed = Suppression.objects.values_list("is_rehearsed", flat=True)
+    assert sorted(rehearsed) == [False, True]
 
 
 # -- what is no link --------------------------------------------------------------------------
