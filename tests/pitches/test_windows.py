@@ -22,6 +22,10 @@ ZONES = [
     "Africa/Casablanca",
     "Antarctica/Troll",
     "Africa/Cairo",
+    "America/St_Johns",
+    "Asia/Tehran",
+    "Pacific/Chatham",
+    "America/Santiago",
 ]
 COUNTRIES = ["", "DE", "US", "AU", "NP", "WS", "MA", "JP", "ZZ"]
 WEEKDAYS = frozenset({1, 2, 3, 4, 5})
@@ -189,3 +193,27 @@ def test_a_slot_is_when_the_sending_of_a_day_begins():
     late = window(slots=(time(14),))
     assert late.earliest(monday + 10 * HOUR) == monday + 14 * HOUR
     assert late.earliest(monday + 17 * HOUR) == monday + timedelta(days=1, hours=14)
+
+
+@pytest.mark.req("REL-24")
+@settings(max_examples=300, deadline=None)
+@given(
+    zone=st.sampled_from(ZONES),
+    between=hours(),
+    days=st.sets(st.integers(1, 7), min_size=5),
+    first=moments,
+)
+def test_steps_two_days_apart_never_come_closer_and_none_waits_longer_than_three(
+    zone, between, days, first
+):
+    """Four steps, each 48 hours (172,800 s) after the one before, over changes of clocks."""
+    open_hours = window(zone, *between, days=frozenset(days))
+    left = open_hours.earliest(first)
+    for _ in range(3):
+        due = left + timedelta(seconds=172_800)
+        goes = open_hours.earliest(due)
+        assert is_open(open_hours, goes)
+        assert goes - left >= timedelta(hours=48)
+        # two closed days and the closed hours around them; a clock change adds its hour
+        assert goes - due <= timedelta(days=3, hours=1)
+        left = goes
