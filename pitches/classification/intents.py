@@ -95,7 +95,8 @@ _WORDS: dict[str, list[str]] = {
         r"(you should|please|best to|better to|try) (contact|reach out to|speak (to|with)|"
         r"ask|write to|e-?mail) "
         r"(my colleague|our|someone|[A-Z]?\w+@)",
-        r"(forward(ing|ed)?|pass(ing|ed)?) (this|it|your (e-?mail|message|note))( on| along)? to",
+        r"(forward(ing|ed)?|pass(ing|ed)?) (this |it |your (e-?mail|message|note) )?(on |"
+        r"along )?to",
         r"i am not (in charge|responsible)|i'?m not (in charge|responsible)|(not|"
         r"isn't) my (area|department|job|responsibility)",
         r"falsche[rn]? (ansprechpartner(in)?|adresse|person|kontakt)|nicht (der|die) "
@@ -114,12 +115,15 @@ _WORDS: dict[str, list[str]] = {
         r"(\w+ ){0,3}(be |is |was )?interested",
         r"uninterested|disinterested",
         r"(no|nope|nah|nein|non|nee|nej|no way|no sorry|not for (us|me))(?=[.,!]|$)",
-        r"(this|it|that|he|she)( is|'s)? ?(n't|not)( really| quite)? (a |the )?(\w+ )?(good |great |right "
-        r"|best )?(fit|match)|(isn't|wasn't|aren't) (really |quite )?(a |the )?(\w+ )?(fit|match)",
+        r"(this|it|that|he|she)( is|'s)? ?(n't|not)( really| quite)? (a |the )?(\w+ )?(good |"
+        r"great |right "
+        r"|best )?(fit|match)|(isn't|wasn't|aren't) (really |quite )?(a |the )?(\w+ )?(fit|"
+        r"match)",
         r"(all|good) (set|for now)|not (now|today|this (year|season|quarter|time)|at present)",
         r"(don't|do not|aren't|are not|not) (currently |really |usually )?"
         r"(tak(e|ing)|accept(ing)?|hav(e|ing)|book(ing)?|do(ing)?|feature|featuring) "
-        r"(\w+ ){0,2}(guests?|pitches|interviews?|interns?|submissions|sponsors?|speakers?|vendors?)",
+        r"(\w+ ){0,2}(guests?|pitches|interviews?|interns?|submissions|sponsors?|speakers?|"
+        r"vendors?)",
         r"no interest|no longer interested|(lack|lost) (of )?interest",
         r"(we|i)( ?'ll| will| am going to| are going to|'m going to|'d rather|"
         r"'ll have to| have to| must|'re going to)? (respectfully |politely )?(pass|"
@@ -199,7 +203,8 @@ _WORDS: dict[str, list[str]] = {
         r"interested|intrigued|keen|tempted",
         r"sounds? (\w+ )?(good|great|interesting|fantastic|amazing|awesome|perfect|fun|"
         r"intriguing|wonderful|lovely|excellent|like (a|an|the|someone))",
-        r"yes|yep|yeah|(?<!not )(?<!am )(?<!be )sure|absolutely|definitely|of course|certainly|count (me|us) in|"
+        r"yes|yep|yeah|(?<!not )(?<!am )(?<!be )sure|absolutely|definitely|of course|"
+        r"certainly|count (me|us) in|"
         r"(i'm|we're|i am|we are) in",
         r"happy to (talk|chat|meet|help|hear|have|host|discuss|connect|take|consider|do|jump|"
         r"speak|look)",
@@ -209,7 +214,8 @@ _WORDS: dict[str, list[str]] = {
         r"have|speak|arrange|hop)",
         r"(love|like|glad|keen|eager) to (meet|interview|have|talk|learn|chat|hear|host|"
         r"speak|connect|feature)",
-        r"(could|can|shall|should) we (do|talk|speak|meet|say|schedule|set|have|jump|hop|connect)",
+        r"(could|can|shall|should) we (do|talk|speak|meet|say|schedule|set|have|jump|hop|"
+        r"connect)",
         r"(what|when) (time|times|days?|works?|is a good time|are you|would (suit|work)|"
         r"suits?).{0,60}",
         r"(book|schedule|set up|arrange|grab|pick) (a|some) (call|time|meeting|chat|slot|"
@@ -275,9 +281,13 @@ def intent_of(text: str) -> str:
 
 
 _EAGER = re.compile(
-    r"\b(yes|(would|'d) love|very interested|count (me|us) in|let's (talk|chat|do|set|schedule|book))\b",
+    r"\b(yes|(would|'d) love|very interested|count (me|us) in|let's (talk|chat|do|set|"
+    r"schedule|book))\b",
     re.IGNORECASE,
 )
+
+
+_CANNOT_WAIT = re.compile(r"\b(can't|cannot|can not) wait to $", re.IGNORECASE)
 
 
 def _first_line(text: str) -> str:
@@ -287,6 +297,8 @@ def _first_line(text: str) -> str:
 def _says(intent: str, words: re.Pattern[str], text: str) -> bool:
     for found in words.finditer(text):
         before = text[max(0, found.start() - 50) : found.start()]
+        if _CANNOT_WAIT.search(before):
+            return True
         if intent == _I.UNSUBSCRIBE:
             if _GO_ON.search(before):
                 continue

@@ -179,7 +179,8 @@ def _decode(octets: bytes, charset: str) -> str:
 def written_by(mail: Message) -> tuple[str, str]:
     """The writer's name and address; both empty where From says nothing readable."""
     value = raw_header(mail, "From")[:2_000]
-    name, address = parseaddr(_utf8(value))
+    # The library's parser goes one call deeper for each bracket.
+    name, address = parseaddr(_utf8(value)) if value.count("(") < 20 else ("", "")
     if "@" not in address:
         found = _ADDRESS.search(value)
         address = found[0] if found else ""
