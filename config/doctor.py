@@ -15,7 +15,7 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from . import beats
+from . import beats, visitors
 from .models import TickRun
 from .schedules import PLANNED
 
@@ -109,11 +109,29 @@ def workers() -> Iterator[Finding]:
 
 
 @examiner
+def way_out() -> Iterator[Finding]:
+    """Whether recipients can use the unsubscribe links, and what we cannot see from here."""
+    if not visitors.is_public(settings.PUBLIC_URL):
+        about = f"Links in mail lead to {settings.PUBLIC_URL}, which recipients cannot reach"
+        yield Finding("unsubscribing", "off", f"{about}: live mail waits. Set PUBLIC_URL.")
+        return
+    yield Finding(
+        "unsubscribing",
+        "ok",
+        f"Links in mail lead to {settings.PUBLIC_URL}/u/. See that the DKIM signature of your "
+        "provider covers List-Unsubscribe and List-Unsubscribe-Post (its h= list names both).",
+    )
+
+
+@examiner
 def keyless() -> Iterator[Finding]:
     """What an unset setting switches off."""
     if not settings.BRAND_NAME_IS_SET:
         about = f"BRAND_NAME is not set: mail signs as {settings.BRAND_NAME}"
         yield Finding("BRAND_NAME", "off", f"{about}.")
+    if not settings.TRUSTED_PROXIES and visitors.is_public(settings.PUBLIC_URL):
+        about = "Behind a proxy all visitors count as one caller: name it."
+        yield Finding("TRUSTED_PROXIES", "off", about)
     for name, use in (
         ("POSTAL_ADDRESS", "Messages carry no postal address."),
         ("BRAND_WEBSITE", "Public pages link to no website."),

@@ -258,6 +258,8 @@ CHANNELS = {
 
 # The system's own mail (password resets), which has nothing to do with pitches.
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+SYSTEM_EMAIL_BACKEND = vars()["EMAIL_BACKEND"]
+EMAIL_BACKEND = "config.mail.Automatic"
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"overture@{PUBLIC_HOST or 'localhost'}")
 
 # Webhooks: who may report, and the class that understands it. One more is one more line.

@@ -82,6 +82,7 @@ def moments(pitch: Pitch) -> list[Moment]:
     canceled = [m for m in pitch.messages.all() if m.status == Message.Status.CANCELED]
     found += [_message(m) for m in pitch.messages.all() if m not in canceled]
     found += _canceled(pitch, canceled)
+    found += [m for message in pitch.messages.all() if (m := _unsubscribed(message))]
     found += [_answer(incoming) for incoming in pitch.incoming_messages.all()]
     found += [m for task in pitch.follow_up_tasks.all() if (m := _task(task, pitch))]
     if pitch.ended_at:
@@ -119,6 +120,17 @@ def _decision(task: ReviewTask) -> Moment | None:
     who = f" by {task.decided_by}" if task.decided_by else ""
     title = f"Words {task.get_decision_display().lower()}{who}"
     return Moment(task.decided_at, title, tone, task.reason, url=url)
+
+
+def _unsubscribed(message: Message) -> Moment | None:
+    if message.unsubscribed_at is None:
+        return None
+    return Moment(
+        message.unsubscribed_at,
+        "Unsubscribed",
+        "bad",
+        f"by the link in {step_name(message.step)}; nobody here writes to them again",
+    )
 
 
 def _canceled(pitch: Pitch, messages: list[Message]) -> list[Moment]:

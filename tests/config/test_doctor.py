@@ -80,3 +80,14 @@ def test_healthz_tells_the_silence_of_the_workers(client):
     assert client.get("/healthz").json()["worker_silent_seconds"] is None
     beats.beat("idle")
     assert client.get("/healthz").json()["worker_silent_seconds"] < 5
+
+
+@pytest.mark.req("LAW-1")
+def test_it_says_whether_recipients_can_reach_the_way_out(settings):
+    beats.beat("idle")
+    told = {finding.name: finding for finding in doctor.examine()}["unsubscribing"]
+    assert (told.state, "live mail waits" in told.about) == ("off", True)
+    settings.PUBLIC_URL = "https://desk.example.com"
+    told = {finding.name: finding for finding in doctor.examine()}["unsubscribing"]
+    assert told.state == "ok"
+    assert "DKIM signature" in told.about

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 
 from pitches import public, stopping, unsubscribing
+from pitches.admin import story
 from pitches.inbox import acting, storing
 from pitches.models import FollowUpTask, Message, Stop
 from prospects import suppressions
@@ -333,3 +334,14 @@ def test_a_token_for_a_very_long_address_survives_the_subject_line(desk):
     assert len(token) > 300
     read(desk.sender, mail_from("x@example.com", f"unsubscribe {token}"))
     assert address in suppressions.suppressed([address])
+
+
+@pytest.mark.django_db
+def test_the_story_of_a_pitch_tells_it(desk, visitor):
+    pitch = desk.sent_pitch()
+    one_click(visitor, pitch.messages.get(number=0))
+    told = [moment.title for moment in story.moments(story.read(pitch.pk))]
+    assert "Unsubscribed" in told
+    assert told.index("Unsubscribed") > next(
+        at for at, title in enumerate(told) if title.endswith(": sent")
+    )
