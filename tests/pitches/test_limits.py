@@ -133,6 +133,7 @@ def test_the_ledger_is_read_back_as_far_as_the_longest_limit_reaches():
 # -- a mailbox -----------------------------------------------------------------------------
 
 
+@pytest.mark.req("LAW-17")
 def test_a_new_mailbox_grows_day_by_day_to_its_limit():
     sender = Sender(
         daily_limit=30, ramp_start=5, ramp_step=10, ramp_began_on=MONDAY.date(), address="a@b.c"
@@ -151,3 +152,36 @@ def test_a_mailbox_has_a_day_and_if_it_says_so_an_hour():
     sender.hourly_limit = 4
     rules = limits.of_sender(sender, on=MONDAY.date())
     assert [(r.maximum, r.hours, r.counts) for r in rules] == [(30, 24, "all"), (4, 1, "all")]
+
+
+@pytest.mark.req("LAW-17")
+@hypothesis_settings(max_examples=150, deadline=None)
+@given(
+    start=st.integers(1, 10),
+    step=st.integers(0, 10),
+    most=st.integers(1, 30),
+    is_careful=st.booleans(),
+    wishes=st.lists(minutes, max_size=80),
+)
+def test_no_day_of_a_new_mailbox_holds_more_than_its_ramp_allows(
+    start, step, most, is_careful, wishes
+):
+    """Whenever the wishes come, the day that ends with a mail is within that day's number."""
+    sender = Sender(
+        pk=1,
+        address="a@b.c",
+        daily_limit=most,
+        ramp_start=start,
+        ramp_step=step,
+        ramp_began_on=START.date(),
+    )
+    ledger, laid = Ledger(), []
+    for wish in sorted(wishes):
+        moment = START + timedelta(minutes=wish)
+        (rule,) = limits.of_sender(sender, on=moment.date(), is_careful=is_careful)
+        if ledger.earliest(rule, moment) == moment:
+            ledger.add(rule.key, moment)
+            laid.append(moment)
+            day = sum(moment - 24 * HOUR < t <= moment for t in laid)
+            whole = min(most, start + step * (moment.date() - START.date()).days)
+            assert day <= (-(-whole // 2) if is_careful else whole)
