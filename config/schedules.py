@@ -78,6 +78,12 @@ PLANNED = [
         "Drafts what was matched and queues what may go.",
         cron="0 9 * * *",
     ),
+    Planned(
+        "delegated",
+        "pitches.jobs.take_back",
+        "Takes back from other senders what was stopped.",
+        minutes=1,
+    ),
     Planned("prune", "config.ticks.prune", "Deletes old results and beats.", cron="20 3 * * *"),
 ]
 

@@ -75,6 +75,7 @@ class SyncTaskChange(models.TextChoices):
     PITCH_SENT = "pitch_sent"
     REPLY_RECEIVED = "reply_received"
     PLACEMENT_CHANGED = "placement_changed"
+    LEFT_ALONE = "left_alone", "never to be written to again"
 
 
 class SyncTask(Stateful):

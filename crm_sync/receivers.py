@@ -12,8 +12,8 @@ from django.db.models import Model
 from django.dispatch import receiver
 
 from crm_sync.models import SyncTask
-from pitches.models import IncomingMessage, Pitch, Placement
-from pitches.signals import pitch_sent, placement_changed, reply_received
+from pitches.models import IncomingMessage, Pitch, Placement, Stop
+from pitches.signals import left_alone, pitch_sent, placement_changed, reply_received
 from prospects.models import Assessment
 from prospects.signals import lead_scored
 
@@ -36,6 +36,11 @@ def on_reply_received(incoming: IncomingMessage, **kwargs: Any) -> None:
 @receiver(placement_changed)
 def on_placement_changed(placement: Placement, **kwargs: Any) -> None:
     _note(SyncTask.Change.PLACEMENT_CHANGED, placement, state=placement.status)
+
+
+@receiver(left_alone)
+def on_left_alone(stop: Stop, **kwargs: Any) -> None:
+    _note(SyncTask.Change.LEFT_ALONE, stop)
 
 
 def _note(change: str, about: Model, *, state: str = "") -> None:

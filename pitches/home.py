@@ -11,7 +11,15 @@ from django.utils import timezone
 
 from config.cards import Card, Figure, figure, rows_at
 from pitches import by_hand, delegating, rehearsals
-from pitches.models import Breaker, IncomingMessage, Message, ReviewTask, Sender, Stop
+from pitches.models import (
+    Breaker,
+    IncomingMessage,
+    Message,
+    ReviewTask,
+    Sender,
+    Stop,
+    WebhookDelivery,
+)
 
 
 def cards(user: Any, now: datetime) -> list[Card]:
@@ -138,6 +146,7 @@ def _answers() -> list[Card]:
             tone="bad",
         ),
         figure("bounces", IncomingMessage, {"kind": IncomingMessage.Kind.BOUNCE}),
+        figure("webhooks not understood", WebhookDelivery, {"error__gt": ""}, tone="bad"),
     ]
     return [Card("Answers", figures, hint="No mail has come in yet.")]
 

@@ -1,6 +1,7 @@
 """The ticks.
 
-Each works through what is due and returns. None carries a message or an address.
+Each works through what is due and returns. None carries a message or an address. What time it
+is they ask the database: the clock of a host may jump, and limits count by it (REL-25).
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import logging
 
 from django.conf import settings
-from django.utils import timezone
 
 from config import beats
+from config.db import database_now
 from config.ticks import Deadline, tick
 from pitches import (
     backfilling,
     breakers,
+    delegating,
     deliveries,
     inbox,
     outbox,
@@ -23,7 +25,6 @@ from pitches import (
     resolving,
     sending,
 )
-from pitches.models import Sender
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +32,11 @@ log = logging.getLogger(__name__)
 @tick("send")
 def send(deadline: Deadline) -> dict[str, int]:
     """Queue what was approved and is free to go, then send what has come due."""
-    now = timezone.now()
+    now = database_now()
     outbox.carry_out(outbox.plan(outbox.first_messages(None), now=now), now=now)
     follow_ups = outbox.follow_ups(None, until=now + outbox.HORIZON)
     outbox.carry_out(outbox.plan(follow_ups, now=now), now=now)
-    done = sending.send_due(now=timezone.now(), beat=_beat, stop=lambda: deadline.passed)
+    done = sending.send_due(now=database_now(), beat=_beat, stop=lambda: deadline.passed)
     return {
         "sent": done.sent,
         "held": done.held,
@@ -54,16 +55,16 @@ def _beat() -> None:
 
 @tick("inbox")
 def read_inboxes(deadline: Deadline) -> dict[str, int]:
-    """Read every active mailbox to its end.
+    """Read every mailbox to its end.
 
     One that cannot be read does not keep the others from it.
     """
     counts = {"read": 0, "failed": 0, "replies": 0, "unmatched": 0}
-    for sender in Sender.objects.filter(status=Sender.Status.ACTIVE).order_by("pk"):
+    for sender in inbox.readable().order_by("pk"):
         if deadline.passed:
             break
         try:
-            found = inbox.read(sender, now=timezone.now())
+            found = inbox.read(sender, now=database_now())
         except inbox.InboxUnavailable as e:
             counts["failed"] += 1
             log.warning("inbox of sender %s: %s", sender.pk, e)
@@ -77,7 +78,7 @@ def read_inboxes(deadline: Deadline) -> dict[str, int]:
 @tick("outreach")
 def run_outreach(deadline: Deadline) -> dict[str, int]:
     """The daily run over all active campaigns: new drafts, and what may go."""
-    done = outreach.carry_out(outreach.plan(now=timezone.now()))
+    done = outreach.carry_out(outreach.plan(now=database_now()))
     return {
         "pitched": len(done.pitched.done),
         "queued": len(done.queued.done),
@@ -88,20 +89,20 @@ def run_outreach(deadline: Deadline) -> dict[str, int]:
 @tick("follow_up")
 def follow_up(deadline: Deadline) -> dict[str, int]:
     """Follow-ups that are due, and moving on."""
-    done = outreach.carry_out(outreach.plan_follow_ups(now=timezone.now()))
+    done = outreach.carry_out(outreach.plan_follow_ups(now=database_now()))
     return {"queued": len(done.queued.done), "moved_on": len(done.moved_on.pitches)}
 
 
 @tick("verdicts")
 def look_at_senders(deadline: Deadline) -> dict[str, int]:
     """Judge mailboxes, domains and campaigns by what came back; close what ran out."""
-    return {"pausing": breakers.look_again(now=timezone.now())}
+    return {"pausing": breakers.look_again(now=database_now())}
 
 
 @tick("reap")
 def reap(deadline: Deadline) -> dict[str, int]:
     """Put in order what dead workers left behind."""
-    reaped = reaping.reap(now=timezone.now())
+    reaped = reaping.reap(now=database_now())
     return {
         "released": reaped.released,
         "settled": reaped.settled,
@@ -114,7 +115,7 @@ def reap(deadline: Deadline) -> dict[str, int]:
 @tick("evidence")
 def look_for_evidence(deadline: Deadline) -> dict[str, int]:
     """Settle messages of unknown fate where something proves what became of them."""
-    found = resolving.look_for_evidence(now=timezone.now(), stop=lambda: deadline.passed)
+    found = resolving.look_for_evidence(now=database_now(), stop=lambda: deadline.passed)
     return {
         "sent": found.sent,
         "failed": found.failed,
@@ -127,7 +128,7 @@ def look_for_evidence(deadline: Deadline) -> dict[str, int]:
 def take_webhooks(deadline: Deadline) -> dict[str, int]:
     """Work through what providers reported and was not worked through at once."""
     done = deliveries.work_through(
-        deliveries.waiting(), now=timezone.now(), stop=lambda: deadline.passed
+        deliveries.waiting(), now=database_now(), stop=lambda: deadline.passed
     )
     return {
         "deliveries": done.deliveries,
@@ -144,7 +145,7 @@ def back_fill(deadline: Deadline) -> dict[str, int]:
         if deadline.passed:
             break
         try:
-            found = backfilling.fill(sender, now=timezone.now(), stop=lambda: deadline.passed)
+            found = backfilling.fill(sender, now=database_now(), stop=lambda: deadline.passed)
         except backfilling.Missed as e:
             counts["failed"] += 1
             log.warning("sender %s: %s", sender.pk, e)
@@ -157,4 +158,19 @@ def back_fill(deadline: Deadline) -> dict[str, int]:
 @tick("forget_webhooks")
 def forget_webhooks(deadline: Deadline) -> dict[str, int]:
     """Empty what providers sent more than 30 days ago (LAW-13)."""
-    return deliveries.forget(now=timezone.now())
+    return deliveries.forget(now=database_now())
+
+
+@tick("delegated")
+def take_back(deadline: Deadline) -> dict[str, int]:
+    """Ask other senders to leave what was stopped, and read back that they will."""
+    now = database_now()
+    noticed = delegating.notice_suppressed(now=now)
+    done = delegating.take_back(now=now, stop=lambda: deadline.passed)
+    return {
+        "noticed": noticed,
+        "stopped": done.stopped,
+        "sent": done.sent,
+        "waiting": done.waiting,
+        "failed": done.failed,
+    }

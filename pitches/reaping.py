@@ -155,9 +155,9 @@ def _reap_claimed(message: Message, reaped: Reaped, *, now: datetime) -> None:
 def _reap_handing(message: Message, reaped: Reaped, *, now: datetime) -> None:
     outcome = journal.outcome_of(message.message_id)
     if outcome == journal.ACCEPTED:
-        settling.settle(
-            message, Receipt(answer="250, as the journal has it"), now=message.counted_at or now
-        )
+        taken_over = settling.is_delegated(message)
+        receipt = Receipt(answer="250, as the journal has it", delegated=taken_over)
+        settling.settle(message, receipt, now=message.counted_at or now)
         reaped.settled += 1
     elif outcome == journal.REFUSED:
         settling.put_off(message, now + settling.RETRY_FIRST, "refused, as the journal has it")

@@ -22,7 +22,7 @@ from pitches import (
 from pitches.channels import ChannelError, Receipt
 from pitches.decisions import Reason
 from pitches.gate import Held
-from pitches.models import FollowUpTask, Message, Pitch, Sender
+from pitches.models import FollowUpTask, Message, Pitch, Sender, SendMode
 from pitches.models.message import LET_GO
 from pitches.signals import pitch_sent
 
@@ -79,6 +79,16 @@ def _settle(
 ) -> None:
     # the pitch before its message, as whoever edits or decides takes them
     pitch = Pitch.objects.select_for_update().get(pk=message.pitch_id)
+    if receipt.delegated:  # another sender has it; the later steps begin when that one sends
+        message.move(
+            Message.Status.DELEGATED,
+            only_if=only_if,
+            receipt=receipt.answer[:500],
+            provider_id=receipt.provider_id[:300],
+            last_error="",
+            **LET_GO,
+        )
+        return
     message.move(
         status,
         only_if=only_if,
@@ -104,6 +114,15 @@ def _go_on(pitch: Pitch, message: Message, *, now: datetime) -> None:
         ).update(done_at=now)
         _keep_the_gaps(message, now=now)
     end_if_nothing_is_left(pitch, now=now)
+
+
+def is_delegated(message: Message) -> bool:
+    """Whether an acceptance of it means that another sender has taken it over.
+
+    Needs ``sender`` loaded. What is captured leaves nothing to anybody else.
+    """
+    elsewhere = message.sender.transport == Sender.Transport.INSTANTLY
+    return elsewhere and not message.number and message.send_mode != SendMode.CAPTURE
 
 
 def delegated_was_sent(message: Message, *, provider_id: str, at: datetime) -> bool:

@@ -10,3 +10,6 @@ reply_received = Signal()
 
 placement_changed = Signal()
 """A placement was made or moved. ``placement=``."""
+
+left_alone = Signal()
+"""A person or an organization is never to be written to again. ``stop=``."""

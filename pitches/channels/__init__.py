@@ -180,6 +180,32 @@ class Channel(ABC):
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """What reading back told: it will not be sent any more, or it was sent before."""
+
+    was_sent: bool
+    provider_id: str = ""
+
+
+class Delegating(Channel):
+    """A channel that hands messages to another sender, which can be asked to leave them."""
+
+    @abstractmethod
+    def ask_back(self, recipient: str, *, for_ever: bool, now: datetime) -> None:
+        """Ask that nothing more goes to this address; ``for_ever`` from no campaign there.
+
+        Can be repeated. Raises ChannelError.
+        """
+
+    @abstractmethod
+    def stopped(self, recipient: str, *, now: datetime) -> Stopped | None:
+        """Read back what became of ``ask_back``; None while it may still be sent.
+
+        Raises ChannelError.
+        """
+
+
 def of_sender(sender: Sender) -> type[Channel] | None:
     """The channel of a sender by its transport; None where a person carries the message."""
     return _named(sender.transport)

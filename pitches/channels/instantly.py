@@ -7,19 +7,19 @@ thread and goes out at once. The campaign there has one step, ``{{subject}}`` an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
 from pitches.channels import (
-    Channel,
     ChannelError,
+    Delegating,
     Letter,
     OutcomeUnknown,
     Receipt,
     Refused,
+    Stopped,
     options,
     over_http,
 )
@@ -42,14 +42,7 @@ OURS = frozenset({401, 402, 403, 404})
 ACTIVE, PAUSED, COMPLETED, BOUNCED, UNSUBSCRIBED, SKIPPED = 1, 2, 3, -1, -2, -3
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """What reading back told: it will not be sent any more, or it was sent before."""
-
-    was_sent: bool
-
-
-class InstantlyChannel(Channel):
+class InstantlyChannel(Delegating):
     """One workspace and campaign of Instantly."""
 
     asks_for_answers = True
@@ -86,8 +79,8 @@ class InstantlyChannel(Channel):
         return bool(self._mails(letter.recipient, kind="received", now=now))
 
     def ask_back(self, recipient: str, *, for_ever: bool, now: datetime) -> None:
-        """Ask that nothing more goes to the address; ``for_ever`` in any campaign. Can be
-        repeated. Raises ChannelError."""
+        """The block list holds for every campaign of the workspace; else the person leaves
+        this one."""
         if for_ever:
             self._call("POST", "block-lists-entries", {"bl_value": recipient}, now=now)
         found = self._lead(recipient, now=now)
@@ -95,11 +88,10 @@ class InstantlyChannel(Channel):
             self._call("DELETE", f"leads/{found['id']}", None, now=now)
 
     def stopped(self, recipient: str, *, now: datetime) -> Stopped | None:
-        """Read back what became of ``ask_back``; None while it may still be sent. Raises
-        ChannelError."""
         found = self._lead(recipient, now=now)
         if found is None or found.get("status") in (COMPLETED, BOUNCED):
-            return Stopped(was_sent=bool(self._mails(recipient, kind="sent", now=now)))
+            mails = self._mails(recipient, kind="sent", now=now)
+            return Stopped(bool(mails), str(mails[0].get("id", "")) if mails else "")
         if found.get("status") in (PAUSED, UNSUBSCRIBED, SKIPPED):
             return Stopped(was_sent=False)
         return None

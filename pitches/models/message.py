@@ -332,11 +332,17 @@ class Message(Stateful):
                 condition=Q(provider_id__gt=""),
                 name="message_provider_id",
             ),
-            # what another sender holds and was asked to stop
+            # what another sender was asked to leave, and has not confirmed
             models.Index(
-                fields=["stop_requested_at"],
+                fields=["stop_requested_at", "id"],
+                condition=Q(stop_requested_at__isnull=False, stop_confirmed_at__isnull=True),
+                name="message_stop_waits",
+            ),
+            # what another sender holds
+            models.Index(
+                fields=["sender", "id"],
                 condition=Q(status="delegated"),
-                name="message_delegated",
+                name="message_delegated_to",
             ),
         ]
 
