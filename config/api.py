@@ -44,7 +44,7 @@ from pitches import api as pitches
 from pitches.breakers import CannotClose
 from pitches.channels import ChannelError
 from pitches.gate import Held
-from pitches.inbox import InboxUnavailable
+from pitches.inbox import InboxUnavailable, MeaningSettled
 from pitches.journal import JournalUnavailable
 from pitches.resolving import NotResolvable
 from pitches.review import NoReason, NotApprovable
@@ -65,6 +65,7 @@ DOMAIN = (
     (NotResolvable, status.HTTP_409_CONFLICT, "not_resolvable"),
     (CannotClose, status.HTTP_409_CONFLICT, "cannot_close"),
     (Held, status.HTTP_409_CONFLICT, "held"),
+    (MeaningSettled, status.HTTP_409_CONFLICT, "meaning_settled"),
     (InboxUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "inbox_unavailable"),
     (JournalUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "journal_unavailable"),
     (ChannelError, status.HTTP_502_BAD_GATEWAY, "channel"),

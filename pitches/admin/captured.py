@@ -149,7 +149,11 @@ def read(request: HttpRequest, sender: int) -> HttpResponse:
     _check(request, ANSWER)
     box = get_object_or_404(Sender, pk=sender)
     if request.method == "POST":
-        found = inbox.read(box, now=timezone.now())
-        news = f"{found.stored} new" if found.stored else "nothing new"
-        messages.success(request, f"Read the inbox of {box.address}: {news}.")
+        try:
+            found = inbox.read(box, now=timezone.now())
+        except inbox.InboxUnavailable as e:
+            messages.error(request, f"The inbox of {box.address} could not be read: {e}.")
+        else:
+            news = f"{found.stored} new" if found.stored else "nothing new"
+            messages.success(request, f"Read the inbox of {box.address}: {news}.")
     return redirect(reverse("admin:pitches_sender_change", args=[box.pk]))

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import django_filters
+from django.utils.timezone import now
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import (
     extend_schema,
 )
 from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from campaigns import access
 from config.rest import (
     IdFilter,
+    Strict,
     YesNoFilter,
 )
+from pitches import inbox
+from pitches.api.asked import given
 from pitches.models import (
     FollowUpTask,
     IncomingMessage,
+    Pitch,
 )
 
 
@@ -61,8 +69,16 @@ class IncomingMessageSerializer(serializers.ModelSerializer):
         fields = [
             "id", "sender", "source", "message_id", "from_address", "from_name", "subject",
             "text", "reply_text", "kind", "intent", "classified_by", "pitch", "answers",
-            "contact", "matched_by", "received_at", "handled_at",
+            "contact", "matched_by", "possible_pitches", "bounce_kind", "bounce_status",
+            "bounce_recipients", "returns_on", "received_at", "handled_at",
         ]  # fmt: skip
+
+
+class Meaning(Strict):
+    pitch = serializers.PrimaryKeyRelatedField(
+        queryset=Pitch.objects.select_related("address__contact", "campaign__client"),
+        allow_null=True,
+    )
 
 
 class IncomingMessageFilters(filters.FilterSet):
@@ -80,7 +96,18 @@ class IncomingMessages(viewsets.ReadOnlyModelViewSet):
     """Everything that came in, what matched nothing too. Staff."""
 
     permission_classes = [access.Staff]
-    queryset = IncomingMessage.objects.defer("raw")
+    queryset = IncomingMessage.objects.defer("raw").prefetch_related("possible_pitches")
     serializer_class = IncomingMessageSerializer
     filterset_class = IncomingMessageFilters
     ordering = ("-received_at", "-pk")
+    needs = {"post": "pitches.change_incomingmessage"}
+
+    @extend_schema(request=Meaning, responses=IncomingMessageSerializer)
+    @action(detail=True, methods=["post"])
+    def settle(self, request: Request, pk: str) -> Response:
+        """Say which pitch it means; null: none of ours. Its consequence is drawn at once."""
+        meant = given(Meaning, request)
+        incoming = inbox.settle_meaning(
+            self.get_object(), meant["pitch"], by=access.caller(request), now=now()
+        )
+        return Response(IncomingMessageSerializer(incoming).data)

@@ -24,7 +24,7 @@ from config.rest import (
     Strict,
     YesNoFilter,
 )
-from pitches import breakers, stopping
+from pitches import breakers, connections, stopping
 from pitches.api.asked import Reason, given
 from pitches.models import (
     Breaker,
@@ -45,8 +45,21 @@ class SenderSerializer(serializers.ModelSerializer):
             "id", "name", "address", "user", "campaigns", "transport", "status",
             "status_reason", "signature", "time_zone", "daily_limit", "hourly_limit",
             "ramp_start", "ramp_step", "ramp_began_on", "gap_min", "gap_max", "inbox_read_at",
-            "inbox_error", "created_at",
+            "inbox_error", "checked_at", "check_error", "created_at",
         ]  # fmt: skip
+
+
+class TriedSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    works = serializers.BooleanField()
+    sentence = serializers.CharField()
+
+
+class CheckedSerializer(serializers.Serializer):
+    """What came of trying a sender's connections."""
+
+    works = serializers.BooleanField()
+    tried = TriedSerializer(many=True)
 
 
 class SenderFilters(filters.FilterSet):
@@ -64,6 +77,14 @@ class Senders(viewsets.ReadOnlyModelViewSet):
     serializer_class = SenderSerializer
     filterset_class = SenderFilters
     ordering = ("name", "pk")
+    needs = {"post": "pitches.change_sender"}
+
+    @extend_schema(request=None, responses=CheckedSerializer)
+    @action(detail=True, methods=["post"])
+    def check(self, request: Request, pk: str) -> Response:
+        """Connect and log in at its servers; nothing is sent, nothing read."""
+        checked = connections.check(self.get_object(), now=timezone.now())
+        return Response(CheckedSerializer(checked).data)
 
 
 class EmailLimitSerializer(Strict, serializers.ModelSerializer):

@@ -15,6 +15,7 @@ from datetime import datetime
 from django.conf import settings
 
 from config import faults, logins
+from pitches import tokens
 from pitches.channels import Channel, ChannelError, Letter, OutcomeUnknown, Receipt
 from pitches.models import Sender
 
@@ -78,6 +79,10 @@ class SmtpChannel(Channel):
         self._refuse(code, text)
         raise AssertionError("a refusal always raises")
 
+    def connect(self) -> None:
+        """Connect and log in; raises ChannelError."""
+        self._connected()
+
     def back_out(self) -> None:
         """Hang up without the dot.
 
@@ -102,6 +107,8 @@ class SmtpChannel(Channel):
         if self._smtp is None:
             try:
                 self._smtp = self._connect()
+            except tokens.TokenRefused as e:
+                raise ChannelError(str(e), permanent=e.permanent, of_mailbox=True) from e
             except smtplib.SMTPAuthenticationError as e:
                 raise ChannelError(
                     f"the login was refused with {e.smtp_code}",
@@ -146,7 +153,9 @@ class SmtpChannel(Channel):
         if self.sender.smtp_security == Sender.Security.STARTTLS:
             smtp.starttls(context=context)
             smtp.ehlo()
-        if self.sender.username:
+        if self.sender.login == Sender.Login.OAUTH2:
+            _show_token(smtp, self.sender)
+        elif self.sender.username:
             smtp.login(self.sender.username, self.sender.password)
 
     def _expect(
@@ -170,6 +179,35 @@ class SmtpChannel(Channel):
             and any(text.startswith(mark) for mark in NO_SUCH_ADDRESS),
             code=code,
         )
+
+
+def check(sender: Sender) -> str:
+    """Connect and log in, and send nothing; answers what was found. Raises ChannelError."""
+    if not sender.smtp_host:
+        raise ChannelError(
+            f"no outgoing server is set for {sender.address}", permanent=True, of_mailbox=True
+        )
+    with SmtpChannel(sender) as channel:
+        channel.connect()
+    named = sender.username or "nobody in particular"
+    return f"{sender.smtp_host} takes mail from {named}"
+
+
+def _show_token(smtp: smtplib.SMTP, sender: Sender) -> None:
+    """Log in by XOAUTH2; with a new token where the kept one is refused before its time."""
+    name = sender.username or sender.address
+    try:
+        _xoauth2(smtp, name, tokens.access(sender))
+    except smtplib.SMTPAuthenticationError as e:
+        if e.smtp_code < 500:
+            raise
+        _xoauth2(smtp, name, tokens.access(sender, anew=True))
+
+
+def _xoauth2(smtp: smtplib.SMTP, name: str, token: str) -> None:
+    # to the server's complaint in base64 one answers with an empty line, to hear the code
+    said = f"user={name}\1auth=Bearer {token}\1\1"
+    smtp.auth("XOAUTH2", lambda challenge=None: said if challenge is None else "")
 
 
 def _dotted(raw: bytes) -> bytes:

@@ -12,6 +12,7 @@ from pitches.inbox.reading import (
     Read,
     preview,
     read,
+    readable,
     take_in,
     take_in_reported,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "close",
     "preview",
     "read",
+    "readable",
     "record_reply",
     "settle_meaning",
     "store",

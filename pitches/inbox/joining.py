@@ -69,7 +69,7 @@ def join(
     if kind == Kind.OWN:
         return Joined()
     if kind in REPORTS:
-        return _by_failed_address(getattr(found, "bounce_recipients", ()), sender, now=now)
+        return _by_failed_address(found.bounce_recipients, sender, now=now)
     subject = plain_subject(classification.header(mail, "Subject"))
     joined = _by_writer(found.from_address, subject, sender, kind=kind, now=now)
     if joined or kind not in (Kind.HUMAN_REPLY, Kind.UNSUBSCRIBE):
@@ -92,7 +92,7 @@ def _by_ids(mail: EmailMessage, found: classification.Classification) -> Joined 
     named = [
         *answered,
         *classification.references(mail),
-        *getattr(found, "original_ids", ()),
+        *found.original_ids,
         *_nested_ids(mail),
     ]
     if not named:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Min
+from django.db.models import Min, Q, QuerySet
 
 from pitches import classification, mailboxes, situations
 from pitches.channels import capture
@@ -59,6 +59,16 @@ def can_read(sender: Sender) -> str:
         f"answers to {sender.address} come by {sender.get_transport_display()} alone; set an "
         "IMAP server to have its mailbox read too"
     )
+
+
+def readable() -> QuerySet[Sender]:
+    """The senders that have a mailbox to be read, paused ones too: whoever says no must be
+    heard although nothing goes out.
+    """
+    if _is_capture():
+        return Sender.objects.all()
+    # Of the others answers come by webhook; a mailbox without a server has to be told.
+    return Sender.objects.filter(Q(transport=Sender.Transport.MAILBOX) | ~Q(imap_host=""))
 
 
 def read(sender: Sender, *, now: datetime) -> Read:

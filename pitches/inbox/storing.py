@@ -142,7 +142,7 @@ def _store_understood(
 ) -> IncomingMessage | None:
     mail = classification.parse(raw)
     own = {address.lower() for address in Sender.objects.values_list("address", flat=True)}
-    found = classification.classify(mail, own=own)
+    found = classification.classify(mail, own=own, now=now)
     message_id = classification.header(mail, "Message-ID").strip("<> ")[:998]
     if _says_the_same(sender, message_id, found):
         return None
@@ -167,10 +167,10 @@ def _store_understood(
         kind=kind,
         intent=IncomingMessage.Intent.UNSUBSCRIBE if said else found.intent,
         classified_by=classification.RULES,
-        bounce_kind=getattr(found, "bounce_kind", ""),
-        bounce_status=getattr(found, "bounce_status", "")[:12],
-        bounce_recipients=list(getattr(found, "bounce_recipients", ()))[:50],
-        returns_on=getattr(found, "returns_on", None),
+        bounce_kind=found.bounce_kind,
+        bounce_status=found.bounce_status[:12],
+        bounce_recipients=list(found.bounce_recipients)[:50],
+        returns_on=found.returns_on,
         pitch=match.pitch,
         answers=match.message,
         contact=match.pitch.address.contact if match.pitch else None,
