@@ -65,7 +65,7 @@ def test_a_whole_sequence_is_written_with_a_date_for_each_step(hands, key):  # n
             assert variant.problems == []
 
 
-@pytest.mark.req("S004-012", "S004-013", "S004-014")
+@pytest.mark.req("S004-012", "S004-013", "S004-014", "H004-05")
 def test_it_has_as_many_variants_as_the_earlier_system_promised(hands):  # noqa: F811
     for key, days in KINDS.items():
         pitch = sequences.generate(prospect(hands), key=key, now=MONDAY)
@@ -89,7 +89,7 @@ def test_request_and_message_speak_the_words_of_the_segment(hands):  # noqa: F81
     assert "builder" in seen["stealth-founder"]
 
 
-@pytest.mark.req("S004-013")
+@pytest.mark.req("S004-013", "S004-022")
 def test_the_first_message_uses_what_research_found(hands):  # noqa: F811
     lead = prospect(hands, "thought-leadership")
     FactFactory(lead=lead, kind="news", value="opened a second school")

@@ -57,7 +57,7 @@ def desk_of_40(hands, ada):  # noqa: F811
 # -- shares ----------------------------------------------------------------------------------
 
 
-@pytest.mark.req("C01", "S004-042", "S004-005", "F-13")
+@pytest.mark.req("C01", "S004-042", "F-13")
 @pytest.mark.parametrize(
     ("total", "parts"), [(40, [19, 19, 2]), (20, [10, 9, 1]), (50, [24, 24, 2])]
 )
@@ -90,11 +90,16 @@ def test_shares_are_met_exactly_where_there_is_enough(total, weights, available)
 
 
 @pytest.mark.django_db
-@pytest.mark.req("S004-040", "S004-042", "S004-043", "S004-044", "S004-045", "S004-048", "F-13")
+@pytest.mark.req(
+    "S004-005", "S004-040", "S004-042", "S004-043", "S004-044", "S004-045", "S004-048", "F-13",
+    "H004-06",
+)  # fmt: skip
 def test_forty_requests_lie_on_five_days_at_two_slots(desk_of_40, ada):
     Sender.objects.update(time_zone="Europe/Berlin")
+    segments = Counter(Lead.objects.values_list("segment__key", flat=True))
     week = weekly.build(desk_of_40.campaign, ada, now=EARLY)
     assert len(week.of("request")) == 40
+    assert Counter(Lead.objects.values_list("segment__key", flat=True)) == segments
     assert sorted(week.by_segment.values()) == [2, 19, 19]
     days = Counter(entry.slot.day.isoweekday() for entry in week.entries)
     assert days == {1: 8, 2: 8, 3: 8, 4: 8, 5: 8}
@@ -105,7 +110,7 @@ def test_forty_requests_lie_on_five_days_at_two_slots(desk_of_40, ada):
 
 
 @pytest.mark.django_db
-@pytest.mark.req("S004-049", "F-13")
+@pytest.mark.req("S004-049", "F-13", "H004-08")
 def test_every_date_lies_in_the_week_and_has_its_day_name(desk_of_40, ada):
     printed = weekly.build(desk_of_40.campaign, ada, now=EARLY).printed()
     for entry in printed["entries"]:
