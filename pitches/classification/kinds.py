@@ -128,7 +128,8 @@ def _is_nothing_but_a_note(subject: str, written: str) -> bool:
 _ROBOT = re.compile(
     r"^(no-?_?\.?reply|do-?_?not-?_?reply|donotreply|notifications?|notify|alerts?|automat\w*|"
     r"auto-?(reply|responder|confirm)|bot|newsletter|news|updates|nicht-?antworten|"
-    r"ne-?pas-?repondre|no-?responder|non-?rispondere|calendar-notification|jira|system)"
+    r"owner-.*|.*-(bounces|request|admin|owner)|ne-?pas-?repondre|no-?responder|"
+    r"non-?rispondere|calendar-notification|jira|system)"
     r"([+._=-].*)?$",
     re.IGNORECASE,
 )
@@ -178,7 +179,17 @@ def _is_automatic(mail: EmailMessage, address: str) -> bool:
         or raw_header(mail, "Return-Path").strip() == "<>"
         or bool(_ROBOT.match(address.partition("@")[0]))
         or bool(_RECEIPT.search(header(mail, "Subject")))
+        or (not is_answer and _holds_a_copy(mail))
     )
+
+
+_COPY = re.compile(r"^[ \t>]*(received: from |return-path: ?<)", re.IGNORECASE | re.MULTILINE)
+_PASSED_ON = re.compile(r"^\W*(re|aw|fwd?|wg|tr|rv|sv|vs|i)\s*:", re.IGNORECASE)
+
+
+def _holds_a_copy(mail: EmailMessage) -> bool:
+    """Whether it hands back a mail with the lines of its way; people do that under "Fwd:"."""
+    return bool(_COPY.search(body_text(mail))) and not _PASSED_ON.match(header(mail, "Subject"))
 
 
 def _is_invitation(mail: EmailMessage) -> bool:

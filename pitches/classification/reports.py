@@ -311,7 +311,7 @@ _SUBJECT_FAILED = re.compile(
     r"niedostarczon|nie (dostarczono|można dostarczyć)|zwrot|"
     r"kan inte levereras|kunne ikke leveres|ej levererat|olevererat|ikke leveret|"
     r"nedoručiteln|nelze doručit|недоставлен|не доставлен|сообщение не|"
-    r"メールエラー|エラー通知|配信(不能|エラー|失敗)|送信(エラー|失敗)|配達|未送達|エラーメール|"
+    r"(mail )?loop (alert|detected)|メールエラー|エラー通知|配信(不能|エラー|失敗)|送信(エラー|失敗)|配達|未送達|エラーメール|"
     r"系统退信|退信|投递失败|無法傳遞|无法投递|반송|전송 ?실패"
     r")",
     re.IGNORECASE,
@@ -324,6 +324,7 @@ _SAYS_FAILED = re.compile(
     r"not (been )?delivered|undeliver|deliver(y|ing) .{0,60}(fail|error|delay|attempt|abort)|"
     r"(fail|error)\w* .{0,40}deliver|permanent (error|fail|fatal)|fatal error|returned to "
     r"(you|sender)|"
+    r"duplicated message-id|mail (is )?loop|too many hops|"
     r"user unknown|unknown (user|address|recipient)|no such (user|mailbox|account|address)|"
     r"recipients? (unknown|rejected|did not|not)|mailbox (is )?(full|unavailable|not)|"
     r"over quota|account .{0,40}(disabled|quota|not exist)|failed address|unsent message|"
