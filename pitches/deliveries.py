@@ -80,15 +80,22 @@ def options_of(sender: Sender) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
+def missing_option(sender: Sender) -> str:
+    """The option without which its provider is not believed; empty where nothing is missing."""
+    source = sources.find(provider_of(sender))
+    if source is None or source.secrets(options_of(sender)):
+        return ""
+    return source.secret_option
+
+
 def unproven() -> list[tuple[Sender, str]]:
     """Active senders whose provider cannot prove itself, with the option that is missing."""
     missing = []
     for sender in Sender.objects.filter(status=Sender.Status.ACTIVE).exclude(
         transport__in=[Sender.Transport.MAILBOX, Sender.Transport.BY_HAND]
     ):
-        source = sources.find(provider_of(sender))
-        if source is not None and not source.secrets(options_of(sender)):
-            missing.append((sender, source.secret_option))
+        if option := missing_option(sender):
+            missing.append((sender, option))
     return missing
 
 
@@ -178,9 +185,8 @@ def _count_refusal(provider: str, sender: Sender, reason: str, *, now: datetime)
     with transaction.atomic():
         row = WebhookDelivery.objects.select_for_update().get(pk=row.pk)
         count = int(row.headers.get("refused", 0)) + 1
-        row.headers = {"refused": count}
-        row.error = f"{count} refused this day; the last: {reason}"[:500]
-        row.save(update_fields=["headers", "error"])
+        row.headers = {"refused": count, "why": reason[:300]}
+        row.save(update_fields=["headers"])
 
 
 # -- understanding it --------------------------------------------------------------------------
@@ -362,7 +368,7 @@ def stored(*, provider: str = "") -> QuerySet[WebhookDelivery]:
 
 def quarantined() -> QuerySet[WebhookDelivery]:
     """Those with an event that could not be read or recorded."""
-    return WebhookDelivery.objects.exclude(error="").exclude(verdict=Verdict.INVALID)
+    return WebhookDelivery.objects.filter(error__gt="")
 
 
 @dataclass(slots=True)

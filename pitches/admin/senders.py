@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, display, status_of
-from pitches import limits, thresholds
+from pitches import deliveries, limits, thresholds
 from pitches.admin import breakers, captured, stops
 from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
 
@@ -117,10 +117,18 @@ class SenderAdmin(Kept, Page):
         more = {
             "is_capture": captured.is_capture(),
             "verdicts": breakers.told_of(sender) if sender else [],
+            "webhook": self._webhook(request, sender) if sender else None,
         }
         return super().changeform_view(
             request, object_id, form_url, {**(extra_context or {}), **more}
         )
+
+    def _webhook(self, request: HttpRequest, sender: Sender) -> dict[str, str] | None:
+        """Where its provider reports to; the address is a secret, for whoever may set it up."""
+        address = deliveries.address_of(sender)
+        if not address or not self.has_change_permission(request, sender):
+            return None
+        return {"address": address, "missing": deliveries.missing_option(sender)}
 
     @display(description="status", ordering="status", label=STATUS_COLORS)
     def colored_status(self, sender: Sender) -> tuple[str, str]:
