@@ -14,10 +14,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from campaigns.models import Campaign
+from config.db import database_now
 from pitches import outreach, plan_files, situations
 from pitches.decisions import Decision, Verdict
 from pitches.models import SendMode
@@ -233,7 +233,7 @@ def find_campaign(slug: str | None) -> Campaign | None:
 
 def time_of_run(asked: datetime | None) -> datetime:
     if asked is None:
-        return timezone.now()
+        return database_now()
     if situations.mode() != SendMode.CAPTURE:
         raise CommandError(
             "--now is for rehearsals: it needs SEND_MODE=capture.", returncode=UNUSABLE

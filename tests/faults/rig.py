@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import Error, connection
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -40,9 +40,17 @@ class Stuck(AssertionError):
 
 
 def wait_for(is_so: Callable[[], Any], what: str, *, seconds: float = PATIENCE) -> Any:
-    """Come back with the answer once it is true."""
+    """Come back with the answer once it is true. A database that is away has none."""
     pause, ends = threading.Event(), time.monotonic() + seconds
-    while not (answer := is_so()):
+
+    def asked() -> Any:
+        try:
+            return is_so()
+        except Error:
+            connection.close()
+            return None
+
+    while not (answer := asked()):
         if time.monotonic() > ends:
             raise Stuck(f"after {seconds:.0f} s still not: {what}")
         pause.wait(TICK)

@@ -7,6 +7,7 @@ worker that was killed is replaced at once. When the input ends, so does everyth
 from __future__ import annotations
 
 import json
+import logging
 import os
 import select
 import signal
@@ -133,6 +134,7 @@ def work(slot: Slot) -> None:
         mutants.become(orders["mutant"])
     if orders.get("stderr"):
         os.dup2(os.open(orders["stderr"], os.O_WRONLY), sys.stderr.fileno())
+        logging.getLogger().setLevel(logging.DEBUG)
     ahead = timedelta(seconds=orders.get("ahead", 0))
     while not stopping.is_set():
         try:
