@@ -16,7 +16,7 @@ from config.text import clean_line
 from pitches import unsubscribing
 from pitches.channels import NOT_MAIL, Letter
 from pitches.models import Message
-from prospects.addresses import exact_email
+from prospects.addresses import exact_email, is_nobodys
 
 
 class BuildError(Exception):
@@ -30,9 +30,12 @@ def build(message: Message, *, now: datetime) -> Letter:
     never as header text, so a name cannot add a recipient.
     """
     try:
-        exact_email(_to(message))
+        if is_nobodys(exact_email(_to(message))):
+            raise BuildError("nobody reads mail at this address")
         mail = _mail(message, now=now)
         raw = mail.as_bytes()
+    except BuildError:
+        raise
     except Exception as e:  # the package raises four unrelated kinds for hostile headers
         raise BuildError(f"the mail could not be built: {type(e).__name__}") from e
     if len(mail.get_all("To", [])) != 1 or len(mail["To"].addresses) != 1 or not raw:

@@ -9,6 +9,7 @@ from django.db.models import F
 from campaigns.models import Campaign, Candidate, Channel, Step
 from pitches.models import Sender, SenderCampaign
 from pitches.rules import ADDRESS_KINDS
+from prospects.addresses import is_nobodys
 from prospects.models import Contact, ContactAddress, Lead
 
 
@@ -59,9 +60,12 @@ def of_leads(
 def _best_first(
     rows: Iterable[ContactAddress], kinds: Sequence[str]
 ) -> Iterable[ContactAddress]:
-    """The primary person first; of one person the kind that the channel likes best."""
+    """The primary person first; of one person the kind that the channel likes best.
+
+    Without the addresses that no person reads.
+    """
     return sorted(
-        rows,
+        (row for row in rows if not is_nobodys(row.value)),
         key=lambda row: (
             not row.contact.is_primary,
             row.contact_id,

@@ -41,6 +41,21 @@ HANDLES = frozenset(
     }
 )
 SAME_HOST = {"twitter.com": "x.com", "fb.com": "facebook.com", "youtu.be": "youtube.com"}
+# Names before the @ that no person reads, or that are there to complain to (RFC 2142).
+NOBODYS = frozenset(
+    {
+        "abuse",
+        "bounce",
+        "bounces",
+        "donotreply",
+        "hostmaster",
+        "mailerdaemon",
+        "noreply",
+        "postmaster",
+        "spam",
+        "unsubscribe",
+    }
+)
 LOCAL_LIMIT, EMAIL_LIMIT, DOMAIN_LIMIT, URL_LIMIT = 64, 254, 253, 2_000
 
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?")
@@ -98,6 +113,12 @@ def _without_tag(address: str) -> str:
     if domain in GMAIL:
         bare, domain = bare.replace(".", "") or bare, "gmail.com"
     return f"{bare}@{domain}"
+
+
+def is_nobodys(email: str) -> bool:
+    """Whether an address is one at which nobody answers: ``no-reply@``, ``abuse@``."""
+    local = email.lower().partition("@")[0].partition("+")[0]
+    return re.sub(r"[._-]", "", local) in NOBODYS
 
 
 def domain_of(email: str) -> str:

@@ -148,3 +148,22 @@ def test_telephones_and_pages_are_found_as_mail_is(kind, value):
 def test_a_page_that_can_be_on_no_list_is_on_none():
     page = ContactAddressFactory(kind="profile", value="x.com/ada", canonical="x.com/ada")
     assert suppressions.of_addresses([page]) == {}
+
+
+@pytest.mark.req("F-23")
+@pytest.mark.parametrize("name", ["noreply", "No-Reply", "abuse", "postmaster", "unsubscribe"])
+def test_a_lead_known_only_at_an_address_that_nobody_reads_is_skipped(desk, name):
+    lead = desk.lead()
+    ContactAddress.objects.filter(contact__leads=lead).update(value=f"{name}@example.org")
+    desk.match(lead=lead)
+    (row,) = outreach.plan(now=MONDAY).decisions
+    assert (row.verdict, row.reason) == ("hold", "no_company_contacts")
+
+
+@pytest.mark.req("F-23")
+def test_people_whose_names_only_look_like_it_are_written_to(desk):
+    lead = desk.lead()
+    ContactAddress.objects.filter(contact__leads=lead).update(value="nora.eply@example.org")
+    desk.match(lead=lead)
+    (row,) = outreach.plan(now=MONDAY).decisions
+    assert row.verdict == "pitch"

@@ -343,6 +343,11 @@ ADDRESSES = {
     "a line end": "a@c.test\r\nBcc: x@y.z",
     "NUL": "a\x00@c.test",
     "nothing": "",
+    "no-reply": "no-reply@example.com",
+    "noreply with a tag": "NoReply+1@example.com",
+    "abuse": "abuse@example.com",
+    "postmaster": "postmaster@example.com",
+    "unsubscribe": "unsubscribe@example.com",
 }
 
 
@@ -387,7 +392,7 @@ def test_no_words_add_a_header_or_a_recipient(place):
 @pytest.mark.req("SEC-22")
 @pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
 def test_no_address_but_a_plain_one_is_mailed(address):
-    """Cases 13 to 21; import refuses or rewrites them, and here they fail for themselves."""
+    """Cases 13 to 21 and 30: import refuses or rewrites most; here they fail for themselves."""
     message = MessageFactory(message_id=f"{OWN_ID}@example.com")
     message.to_address = message.pitch.address.value = address
     assert built_or_refused(message) is None
