@@ -88,7 +88,7 @@ for _name in (
     "References",
     "X-Overture-Id",
 ):
-    _headers.map_to_type(_name, _Whole)
+    _headers.map_to_type(_name, _Whole)  # type: ignore[arg-type]
 
 # Every server takes seven bits; eight would have to be asked for (RFC 6152).
 POLICY = policy.SMTP.clone(cte_type="7bit", header_factory=_headers)
