@@ -49,7 +49,7 @@ PLANNED = [
         "back-fill",
         "pitches.jobs.back_fill",
         "Asks Instantly what its webhooks missed.",
-        minutes=60,
+        cron="15 * * * *",
     ),
     Planned(
         "forget webhooks",
