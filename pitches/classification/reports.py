@@ -311,7 +311,8 @@ _SUBJECT_FAILED = re.compile(
     r"niedostarczon|nie (dostarczono|można dostarczyć)|zwrot|"
     r"kan inte levereras|kunne ikke leveres|ej levererat|olevererat|ikke leveret|"
     r"nedoručiteln|nelze doručit|недоставлен|не доставлен|сообщение не|"
-    r"(mail )?loop (alert|detected)|メールエラー|エラー通知|配信(不能|エラー|失敗)|送信(エラー|失敗)|配達|未送達|エラーメール|"
+    r"(mail )?loop (alert|detected)|メールエラー|エラー通知|"
+    r"配信(不能|エラー|失敗)|送信(エラー|失敗)|配達|未送達|エラーメール|"
     r"系统退信|退信|投递失败|無法傳遞|无法投递|반송|전송 ?실패"
     r")",
     re.IGNORECASE,
