@@ -92,7 +92,7 @@ class Day:
 
 def waiting() -> QuerySet[Message]:
     """Approved texts that a person is to take to somebody."""
-    return Message.objects.by_hand().filter(  # type: ignore[no-any-return]
+    return Message.objects.by_hand().filter(
         status__in=(Message.Status.APPROVED, Message.Status.QUEUED),
         pitch__status__in=Pitch.OPEN,
     )
@@ -117,7 +117,7 @@ def owners(*, now: datetime) -> list[tuple[User | None, int]]:
         .values("sender__user")
         .annotate(n=Count("pk"))
     )
-    numbers = {row["sender__user"]: row["n"] for row in rows}
+    numbers: dict[int | None, int] = {row["sender__user"]: row["n"] for row in rows}
     users = User.objects.filter(pk__in=[pk for pk in numbers if pk]).order_by("username")
     found: list[tuple[User | None, int]] = [(user, numbers[user.pk]) for user in users]
     return [*found, (None, numbers[None])] if None in numbers else found

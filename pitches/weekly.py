@@ -412,7 +412,7 @@ def _lay(
         if _is_open(week.campaign, day := week.monday + timedelta(days=number - 1), closed)
         for clock in SLOTS
     ]
-    load = Counter(entry.slot for entry in done if entry.slot)
+    load: Counter[Slot] = Counter(entry.slot for entry in done if entry.slot)
     most = -(-target // len(weekdays)) * RUSH
     free = {entry.key: _free(week, entry, slots, today=today) for entry in wanted}
     for entry in wanted:
@@ -445,8 +445,8 @@ def _is_open(campaign: Campaign, day: date, closed: Sequence[tuple[date, date]])
     return not any(first <= day <= last for first, last in closed)
 
 
-def _day_load(load: Counter[Slot | None], day: date) -> int:
-    return sum(n for slot, n in load.items() if slot and slot.day == day)
+def _day_load(load: Counter[Slot], day: date) -> int:
+    return sum(n for slot, n in load.items() if slot.day == day)
 
 
 def _soon(entry: Entry, room: list[Slot]) -> list[Slot]:

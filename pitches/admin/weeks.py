@@ -26,15 +26,16 @@ from pitches.models import WeeklyPlan
 VIEW, BUILD = "pitches.view_weeklyplan", "pitches.add_weeklyplan"
 
 
+OWNERS = User.objects.filter(senders__isnull=False).distinct().order_by("username")
+
+
 class Asked(forms.Form):
     """What a week is built for."""
 
     campaign = forms.ModelChoiceField(
         Campaign.objects.select_related("client"), to_field_name="slug"
     )
-    owner = forms.ModelChoiceField(
-        User.objects.filter(senders__isnull=False).distinct(), to_field_name="username"
-    )
+    owner = forms.ModelChoiceField(OWNERS, to_field_name="username")
     monday = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     requests = forms.IntegerField(initial=weekly.REQUESTS)
     follow_ups = forms.IntegerField(initial=weekly.FOLLOW_UPS)
@@ -55,12 +56,12 @@ def view(request: HttpRequest) -> HttpResponse:
         messages.success(
             request, f"Built: {len(week.entries)} entries. What is new waits to be read."
         )
-        return redirect(f"{reverse('admin:pitches_week')}?{_query(form)}")
+        return redirect(f"{reverse('admin:pitches_week')}?{_query(request)}")
     context = {
         **admin.site.each_context(request),
         "title": "A week by hand",
         "form": form,
-        "owners": form.fields["owner"].queryset,
+        "owners": OWNERS.all(),
         "campaigns": Campaign.objects.order_by("name").only("name", "slug"),
         "week": week,
         "days": _days(week),
@@ -82,10 +83,10 @@ def _week(request: HttpRequest, form: Asked) -> weekly.Week:
     return outreach.dry(lambda: weekly.plan(campaign, owner, now=now, **asked))
 
 
-def _query(form: Asked) -> str:
-    from_form = form.data.copy()
-    from_form.pop("csrfmiddlewaretoken", None)
-    return str(from_form.urlencode())
+def _query(request: HttpRequest) -> str:
+    asked = request.POST.copy()
+    asked.pop("csrfmiddlewaretoken", None)
+    return asked.urlencode()
 
 
 def _asked(request: HttpRequest, form: Asked) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class SequenceOrder(Strict):
 
 class VariantToldSerializer(serializers.Serializer):
     id = serializers.IntegerField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # its name in our API
     subject = serializers.CharField()
     body = serializers.CharField()
     is_chosen = serializers.BooleanField()
@@ -293,7 +293,8 @@ def _recorded(pk: int) -> Response:
 
 
 def _message(pk: str) -> Message:
-    return get_object_or_404(situations.readable(Message.objects.by_hand()), pk=pk)
+    message: Message = get_object_or_404(situations.readable(Message.objects.by_hand()), pk=pk)
+    return message
 
 
 class SentOrder(Strict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from pitches.decisions import Reason
 from pitches.gate import Held
 from pitches.models import FollowUpTask, Match, Message, Pitch, Sender, Stop
 from prospects.models import ContactAddress
+from tests import races
 from tests.clock import MONDAY
 from tests.factories import ContactAddressFactory
 
@@ -225,12 +227,25 @@ def test_only_one_of_two_clicks_counts(hands, ada):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_people_at_once_send_it_once(hands, ada):
+def test_four_people_at_once_send_it_once(hands, ada):
     message = approved(hands)
-    claimed = by_hand._claim(message)
-    with pytest.raises(WrongStatus, match="it is Claimed"):
+    at_once = threading.Barrier(4)
+
+    def press():
+        at_once.wait(races.PATIENCE)
         by_hand.record_sent(message, by=ada, now=MONDAY)
-    assert Message.objects.get(pk=message.pk).lease_owner == claimed.lease_owner
+
+    ends = [races.Aside(press) for _ in range(4)]
+    refused = 0
+    for end in ends:
+        try:
+            end.done()
+        except WrongStatus:
+            refused += 1
+    assert refused == 3
+    intents = [line for line in journal.lines() if line["phase"] == journal.INTENT]
+    assert len(intents) == 1
+    assert Message.objects.filter(status="sent").count() == 1
 
 
 def test_what_a_stop_holds_is_told_and_stays_where_it_was(hands, ada):
