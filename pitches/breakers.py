@@ -71,7 +71,10 @@ def note_login_fault(sender: Sender, reason: str, *, now: datetime) -> None:
     with transaction.atomic():
         stopping.lock_for_verdict(campaigns=(), domains=(), senders=[sender.pk])
         verdict = Verdict(Breaker.Level.PAUSE, reason[:250])
-        found = {((Breaker.Scope.MAILBOX, sender.pk), Breaker.Cause.LOGIN_OR_DNS): verdict}
+        key: Key = (Breaker.Scope.MAILBOX, sender.pk)
+        found: dict[tuple[Key, str], Verdict | None] = {
+            (key, Breaker.Cause.LOGIN_OR_DNS): verdict
+        }
         _write(found, _open_rows(found), now=now)
 
 
@@ -113,7 +116,8 @@ def look_again(*, now: datetime) -> int:
         domains = {a.rpartition("@")[2] for a in addresses.distinct() if a and "@" in a}
         _judge(senders, campaigns, domains, now=now)
         _judge_volume(now=now)
-        return pausing(now=now).count()
+        pauses: int = pausing(now=now).count()
+        return pauses
 
 
 def concerning(target: Sender | Campaign) -> Q:
@@ -353,13 +357,13 @@ def _of_recipient_domains(
     sent = sent.filter(send_mode__in=modes).alias(domain=to).filter(domain__in=domains)
     last = dict(sent.annotate(domain=to).values_list("domain").annotate(Max("counted_at")))
     to = of_address("message__pitch__address__canonical")
-    answers = Event.objects.alias(domain=to).filter(
+    answers = Event.objects.annotate(domain=to).filter(
         domain__in=domains,
         provider=OWN,
         occurred_at__gt=begin,
         message__send_mode__in=modes,
     )
-    in_order = answers.annotate(domain=to).order_by("occurred_at", "pk")
+    in_order = answers.order_by("occurred_at", "pk")
     row: dict[str, list[datetime]] = defaultdict(list)
     for domain, kind, payload, at in in_order.values_list(
         "domain", "kind", "payload", "occurred_at"
@@ -408,7 +412,9 @@ def _judge_volume(*, now: datetime) -> None:
     cause, scope = Breaker.Cause.VOLUME, Breaker.Scope.SENDING_DOMAIN
     warned = Breaker.objects.filter(cause=cause, closed_at__isnull=True)
     known = set(warned.values_list("domain", flat=True)) | set(most)
-    found = {((scope, domain), cause): thresholds.volume(most[domain]) for domain in known}
+    found: dict[tuple[Key, str], Verdict | None] = {
+        ((scope, domain), cause): thresholds.volume(most[domain]) for domain in known
+    }
     _write(found, _open_rows(found), now=now)
 
 
