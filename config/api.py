@@ -303,6 +303,7 @@ VIEWSETS: dict[str, Any] = {
     "organizations": prospects.Organizations,
     "contacts": prospects.Contacts,
     "suppressions": prospects.Suppressions,
+    "consents": prospects.Consents,
     "match-suggestions": pitches.Matches,
     "review-tasks": pitches.ReviewTasks,
     "pitches/generations": pitches.Generations,

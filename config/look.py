@@ -152,6 +152,7 @@ SIDEBAR: list[dict[str, Any]] = [
             entry("Stops", "pan_tool", "pitches.stop"),
             entry("Breakers", "electrical_services", "pitches.breaker"),
             entry("Never write to", "block", "prospects.suppression"),
+            entry("May be texted", "sms", "prospects.consent"),
         ],
     },
     {

@@ -239,6 +239,9 @@ JOIN pitches_stop s ON s.begins_at < m.handed_at
             AND (s.client_id IS NULL OR s.client_id = c.client_id)
     END
 WHERE m.handed_at >= %s AND m.status = ANY(%s)
+  -- the confirmation of an opt-out answers that very stop (LAW-22)
+  AND NOT (m.approved_policy IN ('opt_out_confirmation', 'help_answer')
+           AND s.scope IN ('person', 'organization'))
   -- a person who had taken it by hand before they knew told the truth
   AND m.receipt NOT LIKE 'sent by hand by %%, before they knew%%'
 ORDER BY m.id, s.begins_at

@@ -29,6 +29,7 @@ from prospects.addresses import AddressError
 from prospects.import_views import LeadImport
 from prospects.models import (
     Assessment,
+    Consent,
     Contact,
     ContactAddress,
     ContentItem,
@@ -88,6 +89,28 @@ class ContactAddressAdmin(Kept, Page):
     list_select_related = ("contact",)
     search_fields = ("canonical__startswith",)
     autocomplete_fields = ("contact",)
+
+
+class ConsentForm(forms.ModelForm):
+    def clean_address(self) -> ContactAddress:
+        """Only a number can be texted."""
+        address: ContactAddress = self.cleaned_data["address"]
+        if address.kind != ContactAddress.Kind.PHONE:
+            raise forms.ValidationError("Choose a telephone number: this is for texts.")
+        return address
+
+
+@admin.register(Consent)
+class ConsentAdmin(Page):
+    """Nobody is texted without one (LAW-22); revoked ones stay as the proof of both."""
+
+    form = ConsentForm
+    when_empty = "Nobody may be texted yet. Record the words they agreed to, where and when."
+    list_display = ("address", "kind", "source", "obtained_at", "revoked_at")
+    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("address",)
+    search_fields = ("address__canonical__startswith",)
+    autocomplete_fields = ("address",)
 
 
 class IdentityRows(Rows):

@@ -14,9 +14,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns.access import Staff
-from config.rest import IdFilter, Strict, YesNoFilter
+from config.rest import IdFilter, SavesAtOnce, Strict, YesNoFilter
 from prospects import suppressions
 from prospects.models import (
+    Consent,
     Contact,
     ContactAddress,
     Fact,
@@ -246,3 +247,35 @@ class Suppressions(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
             {"is_new": is_new, "hint": hint},
             status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK,
         )
+
+
+class ConsentSerializer(Strict, serializers.ModelSerializer):
+    """Written consent to be texted: the words, where and when (LAW-22)."""
+
+    address: Any = serializers.PrimaryKeyRelatedField(
+        queryset=ContactAddress.objects.filter(kind=ContactAddress.Kind.PHONE)
+    )
+
+    class Meta:
+        model = Consent
+        fields = [
+            "id", "address", "kind", "text", "source", "obtained_at", "revoked_at",
+            "revoked_reason",
+        ]  # fmt: skip
+
+
+@extend_schema(tags=["consents"])
+class Consents(
+    SavesAtOnce,
+    mixins.CreateModelMixin,
+    mixins.UpdateModelMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet,
+):
+    """Who may be texted. Revoke one by its time; nothing is deleted. Staff."""
+
+    permission_classes = [Staff]
+    queryset = Consent.objects.all()
+    serializer_class = ConsentSerializer
+    ordering = ("-pk",)

@@ -49,10 +49,14 @@ class Row:
 
     @property
     def subject(self) -> str:
+        if self.captured.way == "sms":
+            return self.captured.text[:80]
         return str(self.captured.mail["Subject"] or "(no subject)")
 
     @property
     def to(self) -> str:
+        if self.captured.way == "sms":
+            return f"SMS to {self.captured.recipient}"
         return str(self.captured.mail["To"] or "")
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -14,6 +15,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, display, status_of
 from pitches import deliveries, limits, thresholds
 from pitches.admin import breakers, captured, stops
+from pitches.channels import options
 from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
 
 # Which way out is meant for mail nobody asked for (LAW-25).
@@ -34,8 +36,20 @@ class SenderCampaignRows(Rows):
     autocomplete_fields = ("campaign",)
 
 
+class SenderForm(forms.ModelForm):
+    """With what the provider needs: names what is missing, never what is in it."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors or "transport" not in self.cleaned_data:
+            return
+        if problem := options.problem(self.instance):
+            self.add_error("provider_options", f"It cannot send yet: {problem}.")
+
+
 @admin.register(Sender)
 class SenderAdmin(Kept, Page):
+    form = SenderForm
     list_display = (
         "name",
         "address",
@@ -69,7 +83,8 @@ class SenderAdmin(Kept, Page):
                 "classes": ("tab",),
                 "description": MEANT_FOR,
                 "fields": (
-                    "transport",
+                    ("transport", "provider"),
+                    "provider_options",
                     "smtp_host",
                     ("smtp_port", "smtp_security"),
                     ("imap_host", "imap_port"),
