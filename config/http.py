@@ -19,6 +19,8 @@ from django.conf import settings
 
 # No answer we ask for is longer; an endless one must not fill the memory.
 MOST_BYTES = 5_000_000
+# Never asked by a machine of ours: LinkedIn is worked by hand (LAW-23).
+CLOSED = ("linkedin.com", "lnkd.in", "licdn.com")
 
 
 class HttpError(Exception):
@@ -136,4 +138,6 @@ def _host(url: str) -> str:
         raise HttpError("the address cannot be read") from None
     if parts.scheme != "https" or not host or parts.username or parts.password:
         raise HttpError("the address must begin with https:// and name a host")
+    if f".{host.rstrip('.')}".endswith(tuple(f".{closed}" for closed in CLOSED)):
+        raise HttpError(f"{host} is worked by hand: nothing here asks it")
     return host

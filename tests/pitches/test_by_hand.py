@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from campaigns import channels, presets
 from campaigns.models import Campaign, Channel
+from config import http
 from config.db import WrongStatus
 from pitches import (
     by_hand,
@@ -405,8 +406,23 @@ def test_no_module_that_names_linkedin_asks_another_host():
             if any("linkedin.com" in str(word) for word in words):
                 naming[str(path.relative_to(BASE_DIR))] = _imports(tree)
     asking = {name for name, modules in naming.items() if modules & ASKING}
-    assert asking == set()
+    assert asking == {"config/http.py"}  # which refuses it
     assert _imports(ast.parse((BASE_DIR / "pitches/by_hand.py").read_text())) & ASKING == set()
+
+
+@pytest.mark.req("LAW-23")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://linkedin.com/in/ada",
+        "https://www.LinkedIn.com/voyager/api",
+        "https://api.linkedin.com./v2/messages",
+        "https://lnkd.in/x",
+    ],
+)
+def test_the_one_door_to_the_web_is_closed_to_linkedin(url):
+    with pytest.raises(http.HttpError, match="worked by hand"):
+        http.ask("GET", url)
 
 
 def _imports(tree: ast.AST) -> set[str]:
