@@ -143,6 +143,7 @@ def target_of(message: Message) -> Target:
         extra={
             "message": message,
             "due_at": _on_its_day(message, due_at(message)),
+            "due_because": due_because(message),
             "step_before": step_before(message),
             "fingerprint": fingerprints.of_message(message),
             "text_problems": text_problems(message),
