@@ -12,7 +12,6 @@ from django.conf import settings
 
 from config import beats
 from config.db import database_now
-from config.db import database_now
 from config.ticks import Deadline, tick
 from pitches import (
     backfilling,
