@@ -78,6 +78,8 @@ _BY_PROGRAM = re.compile(
     r"fora do escritório|ausência|odpowiedź automatyczna|automatyczna odpowiedź|poza biurem|"
     r"nieobecność|autosvar|automatiskt svar|frånvaro|automatisk svar|fravær|automaattinen "
     r"vastaus|"
+    r"frånvarande|ude af kontoret|ute (av|från) kontoret|en (vacances|congés?)|de vacaciones|"
+    r"in (ferie|ferien)|(im )?urlaub|(op|met) vakantie|de férias|na urlopie|dovolená|"
     r"poissa(olo)?|automatická odpověď|mimo kancelář|nepřítomnost|自動応答|自動返信|不在|休暇|"
     r"自动回复|自動回覆|外出|자동 ?회신|автоответ|автоматический ответ)",
     re.IGNORECASE,

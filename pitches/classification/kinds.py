@@ -105,19 +105,23 @@ def _kind(
     subject = header(mail, "Subject")
     is_automatic = _is_automatic(mail, address)
     day = received_at(mail, now=now or _FOR_EVER)
-    if absences.is_note(subject, written, is_automatic=is_automatic) and (
-        is_automatic or _is_nothing_but_a_note(subject, written)
-    ):
-        if day == _FOR_EVER:
-            return _KINDS.OUT_OF_OFFICE, None
-        return _KINDS.OUT_OF_OFFICE, absences.returns_on(subject, written, written=day.date())
+    if absences.is_note(subject, written, is_automatic=is_automatic):
+        back = (
+            absences.returns_on(subject, written, written=day.date())
+            if day != _FOR_EVER
+            else None
+        )
+        # Unmarked, and neither its subject nor a day speaks for a program: a person.
+        is_sure = is_automatic or back is not None or absences.is_by_program(subject)
+        if is_sure and (is_automatic or _is_nothing_but_a_note(subject, written)):
+            return _KINDS.OUT_OF_OFFICE, back
     return (_KINDS.AUTOMATIC if is_automatic else _KINDS.HUMAN_REPLY), None
 
 
 def _is_nothing_but_a_note(subject: str, written: str) -> bool:
     """Of mail that no header marks: a person who also answers has answered."""
     said = intents.intent_of(written)
-    return said in {_INTENTS.OTHER, _INTENTS.MORE_INFO, _INTENTS.WRONG_PERSON} or (
+    return said in {_INTENTS.OTHER, _INTENTS.WRONG_PERSON} or (
         absences.is_by_program(subject) and said != _INTENTS.UNSUBSCRIBE
     )
 

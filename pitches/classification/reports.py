@@ -371,13 +371,15 @@ def _is_text_report(
         return bool(_SAYS_PLAINLY.search(notice[:300])) and not raw_header(mail, "In-Reply-To")
     says_so = bool(_SUBJECT_FAILED.search(subject))
     text_says_so = bool(_SAYS_FAILED.search(notice[:4_000]))
-    is_answer = raw_header(mail, "Auto-Submitted").strip().lower().startswith("auto-replied")
+    is_note = raw_header(mail, "Auto-Submitted").strip().lower().startswith("auto-replied")
     if _is_named_daemon(mail):
         # Some send bounces as empty as can be; a person's holiday note comes from elsewhere.
-        return says_so or text_says_so or not is_answer
+        return says_so or text_says_so or not is_note
     if looks_like_a_daemon(mail):
         return (says_so or holds_mail) and text_says_so
-    return says_so and text_says_so and not raw_header(mail, "In-Reply-To")
+    # From anybody else it must name whom it could not reach.
+    is_answer = bool(raw_header(mail, "In-Reply-To"))
+    return says_so and text_says_so and not is_answer and bool(_ADDRESS.search(notice))
 
 
 def _is_named_daemon(mail: EmailMessage) -> bool:

@@ -187,3 +187,16 @@ def test_a_person_who_forwards_a_bounce_is_a_person():
         "Content-Type: multipart/mixed; boundary=m",
     )
     assert read(raw).kind == KINDS.HUMAN_REPLY
+
+
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Re: A guest", "I am on holiday in Spain, but yes, I'm interested."),
+        ("Re: A guest", "Hi Nina, I'm on vacation until March 12. Send me details then."),
+        ("Rejected last time, but now yes", "We refused to take guests last year, now we do."),
+        ("A guest", "Your mail could not be delivered to our other inbox. Interested!"),
+    ],
+)
+def test_a_person_who_speaks_of_absence_or_bounces_has_answered(subject, text):
+    assert read(mails.mail(text, f"Subject: {subject}")).kind == KINDS.HUMAN_REPLY
