@@ -64,7 +64,7 @@ def view(request: HttpRequest) -> HttpResponse:
 
 
 def _groups() -> list[Group]:
-    return [_unknown(), _unmatched(), _mailboxes(), _failed(), _stuck()]
+    return [_unknown(), _unclear(), _unmatched(), _mailboxes(), _failed(), _stuck()]
 
 
 def _unknown() -> Group:
@@ -81,8 +81,35 @@ def _unknown() -> Group:
     )
 
 
+def _unclear() -> Group:
+    lookups = {
+        "pitch__isnull": True,
+        "handled_at__isnull": True,
+        "possible_pitches__isnull": False,
+        "kind__in": (IncomingMessage.Kind.HUMAN_REPLY, IncomingMessage.Kind.UNSUBSCRIBE),
+    }
+    found = IncomingMessage.objects.filter(**lookups).distinct()
+    latest = found.defer("raw", "text").order_by("-received_at")[:MOST_ROWS]
+    return Group(
+        "Which pitch do they mean?",
+        "The follow-ups of every pitch these may mean wait until you say which one it is.",
+        found.count(),
+        "",
+        [_mail(row, "Say which") for row in latest],
+    )
+
+
+def _mail(row: IncomingMessage, verb: str) -> Row:
+    page = reverse("admin:pitches_incomingmessage_change", args=[row.pk])
+    return Row(row.subject or "(no subject)", row.from_address, page, verb)
+
+
 def _unmatched() -> Group:
-    lookups = {"pitch__isnull": True, "handled_at__isnull": True}
+    lookups = {
+        "pitch__isnull": True,
+        "handled_at__isnull": True,
+        "possible_pitches__isnull": True,
+    }
     found = IncomingMessage.objects.filter(**lookups)
     latest = found.defer("raw", "text").order_by("-received_at")[:MOST_ROWS]
     return Group(
@@ -90,15 +117,7 @@ def _unmatched() -> Group:
         "Somebody wrote, and nothing says what about.",
         found.count(),
         rows_at(IncomingMessage, lookups),
-        [
-            Row(
-                row.subject or "(no subject)",
-                row.from_address,
-                reverse("admin:pitches_incomingmessage_change", args=[row.pk]),
-                "Read",
-            )
-            for row in latest
-        ],
+        [_mail(row, "Read") for row in latest],
     )
 
 

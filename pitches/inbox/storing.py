@@ -23,6 +23,11 @@ NOT_STUCK: dict[str, Any] = {
     "inbox_stuck_reads": 0,
     "inbox_stuck_since": None,
 }
+QUIET = (
+    IncomingMessage.Kind.OWN,
+    IncomingMessage.Kind.AUTOMATIC,
+    IncomingMessage.Kind.DELAY,
+)
 NOT_UNDERSTOOD = (
     DataError, ValueError, LookupError, OverflowError, TypeError, AttributeError,
     RecursionError,
@@ -176,6 +181,8 @@ def _store_understood(
         contact=match.pitch.address.contact if match.pitch else None,
         matched_by=match.by,
         received_at=classification.received_at(mail, now=now),
+        # It belongs to nothing and asks nothing of anybody: on record, and no more.
+        handled_at=now if kind in QUIET and match.pitch is None else None,
     )
     if match.possible:
         incoming.possible_pitches.set(match.possible)

@@ -4,6 +4,8 @@ REL-18, LAW-19, LAW-20).
 
 from __future__ import annotations
 
+import re
+import smtplib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
@@ -24,7 +26,7 @@ from pitches import (
     tokens,
     unsubscribing,
 )
-from pitches.channels import Receipt
+from pitches.channels import Receipt, smtp
 from pitches.channels.smtp import SmtpChannel
 from pitches.inbox import absences
 from pitches.models import (
@@ -345,6 +347,8 @@ def test_ones_own_mail_is_never_a_reply(talk):
     ]
     for uid, raw in enumerate(own, start=1):
         assert arrives(talk.desk, raw, uid=uid).kind == "own"
+    to_nobody = arrives(talk.desk, mail(From=colleague.address), uid=9)
+    assert (to_nobody.pitch, to_nobody.handled_at) == (None, MONDAY + HOUR)
     assert steps(talk.ours)
     assert _may_go(talk)
 
@@ -654,6 +658,23 @@ def test_a_refused_token_is_told_without_any_secret(tokened, status, said, told,
     assert "refresh-me" not in str(refused.value)
 
 
+@responses.activate
+def test_sending_logs_in_with_the_same_token_and_renews_one_that_is_refused(tokened):
+    responses.post(TOKENS, json={"access_token": "abc", "expires_in": 3600})
+    heard = []
+
+    class Server:
+        def auth(self, mechanism, answer):
+            heard.append((mechanism, answer(), answer(b"{}")))
+            if len(heard) == 1:
+                raise smtplib.SMTPAuthenticationError(535, b"ended")
+
+    smtp._show_token(Server(), tokened)
+    said = f"user={tokened.address}\1auth=Bearer abc\1\1"
+    assert heard == [("XOAUTH2", said, "")] * 2
+    assert len(responses.calls) == 2
+
+
 def test_a_token_is_asked_for_over_https_only(tokened):
     tokened.oauth_token_url = "http://login.example.com/token"
     with pytest.raises(tokens.TokenRefused, match="https://"):
@@ -727,6 +748,21 @@ def test_a_person_says_on_the_page_which_pitch_a_mail_means(talk, client, ada):
     client.post(url, {"pitch": talk.ours.pk})
     talk.ours.refresh_from_db()
     assert talk.ours.status == Pitch.Status.REPLIED
+
+
+def test_unclear_mail_is_told_apart_from_mail_of_nobody(talk, client, ada):
+    domain = talk.paula.partition("@")[2]
+    arrives(talk.desk, mail(From=f"x@{domain}", Subject=talk.subject))
+    arrives(talk.desk, mail(From="who@elsewhere.example.net", Subject="Good day"), uid=2)
+    client.force_login(ada)
+    page = client.get(reverse("admin:pitches_check")).content.decode()
+    assert "Which pitch do they mean?" in page
+    assert "Say which" in page
+    assert "Good day" in page
+    # the list behind the number has as many rows as the number says
+    link = re.search(r'href="([^"]*possible_pitches__isnull[^"]*)"', page)[1]
+    rows = client.get(link.replace("&amp;", "&")).context["cl"].queryset
+    assert [row.subject for row in rows] == ["Good day"]
 
 
 def test_the_api_settles_what_a_mail_means_once(talk, client, ada, stranger):
