@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from config import faults
+from config import db, faults
 from pitches import gate, journal, reaping, sending, settling, stopping
 from pitches.channels import Receipt
 from pitches.models import Message
@@ -81,7 +82,13 @@ def tries_again_after_a_time_out() -> None:
     settling.unknown = unknown
 
 
+def trusts_its_clock() -> None:
+    """Whoever works asks its own host what time it is."""
+    db.database_now = timezone.now
+
+
 MUTANTS = {
+    "trusts-its-clock": trusts_its_clock,
     "M-1": sends_again_when_the_lease_is_over,
     "M-2": counts_without_a_lock,
     "M-3": asks_before_it_locks,
