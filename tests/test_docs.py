@@ -69,7 +69,7 @@ def test_every_table_of_the_code_stands_in_a_document():
 
 @pytest.mark.req("S003-067", "S003-068")
 def test_the_cron_lines_are_the_schedules():
-    shown = re.findall(r'^([\d*/ ]+) +cd .*manage\.py tick "?([\w ]+?)"?$', cron_lines(), re.M)
+    shown = re.findall(r'^([\d*/ ]+) +cd .*manage\.py tick "?([\w -]+?)"?$', cron_lines(), re.M)
     planned = {p.name: p for p in PLANNED}
     assert {name for _, name in shown} == set(planned)
     for when, name in shown:
