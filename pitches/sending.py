@@ -70,6 +70,13 @@ def send_due(
     most = settings.TICK_SECONDS if seconds is None else seconds
     with ExitStack() as stack:
         open_channels: dict[int, Channel] = {}
+
+        def channel_for(sender: Sender) -> Channel:
+            if sender.pk not in open_channels:
+                channel = (channel_of or _channel_of)(sender)
+                open_channels[sender.pk] = stack.enter_context(channel)
+            return open_channels[sender.pk]
+
         while (elapsed := time.monotonic() - began) < most and not stop():
             at = now + timedelta(seconds=int(elapsed))
             faults.point("P1")
@@ -84,10 +91,7 @@ def send_due(
                 settling.release(message, Held(Reason.BY_HAND, sentence=by_person))
                 report.held += 1
                 continue
-            if message.sender_id not in open_channels:
-                channel = (channel_of or _channel_of)(message.sender)
-                open_channels[message.sender_id] = stack.enter_context(channel)
-            _deliver(message, open_channels[message.sender_id], report, now=at)
+            _deliver(message, channel_for, report, now=at)
     return report
 
 
@@ -130,9 +134,12 @@ def _claim(
     return situations.readable(Message.objects.filter(pk=row[0])).get()
 
 
-def _deliver(message: Message, channel: Channel, report: Sent, *, now: datetime) -> None:
+def _deliver(
+    message: Message, channel_for: Callable[[Sender], Channel], report: Sent, *, now: datetime
+) -> None:
     """One message through talk, gate, hand over and settle."""
     try:
+        channel = channel_for(message.sender)
         letter = letters.build(message, now=now)
         _look_before_talking(message, now=now)
         _ask_for_an_answer(message, letter, channel, now=now)

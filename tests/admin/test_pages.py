@@ -120,7 +120,7 @@ def test_what_cannot_help_itself_is_listed_with_its_cause(staff, desk):
     for words in ("timed out", "address invalid", "Who are you?", "Bounces"):
         assert words in text
     assert re.search(r"To check.*?>\s*1\s*<", text, re.DOTALL)
-    assert change(unknown.pitch) in text
+    assert reverse("admin:pitches_fate", args=[unknown.pk]) in text
 
 
 def test_what_only_waits_for_its_turn_is_nothing_to_check(staff):

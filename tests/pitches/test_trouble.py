@@ -11,7 +11,12 @@ from pitches.channels import ChannelError, OutcomeUnknown
 from pitches.channels.capture import CaptureChannel
 from pitches.models import Message, Pitch
 from tests.clock import MONDAY
-from tests.factories import ContactAddressFactory, LeadFactory, OrganizationFactory
+from tests.factories import (
+    ContactAddressFactory,
+    LeadFactory,
+    OrganizationFactory,
+    SenderFactory,
+)
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -102,3 +107,24 @@ def test_an_organization_that_wants_no_mail_gets_none_through_another_ones_lead(
     shut.stops.update(lifted_at=MONDAY)
     (row,) = outreach.plan(now=MONDAY).decisions
     assert row.sentence == "Shut GmbH asked not to be contacted."
+
+
+def test_a_sender_without_a_channel_does_not_keep_the_others_from_sending(desk):
+    """Its message is put off, with the cause; what lies behind it goes out."""
+    desk.match()
+    desk.match()
+    outreach.carry_out(outreach.plan(now=MONDAY), send=False)
+    desk.approve_all()
+    outreach.carry_out(outreach.plan(now=MONDAY), send=False)
+    other = SenderFactory(gap_min=0, gap_max=0)
+    first = Message.objects.filter(status="queued").earliest("send_at", "pk")
+    Message.objects.filter(pk=first.pk).update(sender=other)
+
+    def channel_of(sender):
+        if sender == other:
+            raise ChannelError("no way to send", permanent=True, of_mailbox=True)
+        return CaptureChannel(sender)
+
+    assert sending.send_due(now=MONDAY, channel_of=channel_of).sent == 1
+    first.refresh_from_db()
+    assert (first.status, first.hold_reason) == ("queued", "back_off")
