@@ -214,7 +214,8 @@ def _since(sender: Sender) -> datetime:
     """How far back a large mailbox is read that was never read before."""
     gone_out = Message.objects.filter(sender=sender, status__in=Message.COUNTED)
     first = gone_out.aggregate(first=Min("counted_at"))["first"]
-    return min(filter(None, (first, sender.created_at))) - LOOKS_BACK
+    began: datetime = min(first, sender.created_at) if first else sender.created_at
+    return began - LOOKS_BACK
 
 
 def _answers_among_junk(junk: Mailbox, sender: Sender) -> list[Letter]:

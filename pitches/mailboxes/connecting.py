@@ -160,7 +160,7 @@ class _Client(_Bounded, imaplib.IMAP4):
     pass
 
 
-class _TlsClient(_Bounded, imaplib.IMAP4_SSL):
+class _TlsClient(_Bounded, imaplib.IMAP4_SSL):  # type: ignore[misc]
     pass
 
 
