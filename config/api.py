@@ -339,6 +339,11 @@ canonical = [
         name="api-campaign-messages",
     ),
     re_path(
+        rf"^campaigns/{CAMPAIGN}/send/?$",
+        pitches.CampaignMessages.as_view({"post": "send"}, filter_backends=[]),
+        name="api-campaign-send",
+    ),
+    re_path(
         rf"^match-suggestions/campaign/{CAMPAIGN}/?$",
         pitches.Matches.as_view({"get": "of_campaign"}),
         name="api-campaign-matches",

@@ -17,6 +17,7 @@ from pitches import (
     backfilling,
     breakers,
     delegating,
+    deliverability,
     deliveries,
     inbox,
     outbox,
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 def send(deadline: Deadline) -> dict[str, int]:
     """Queue what was approved and is free to go, then send what has come due."""
     now = database_now()
-    outbox.carry_out(outbox.plan(outbox.first_messages(None), now=now), now=now)
+    outbox.send_ready(now=now)
     follow_ups = outbox.follow_ups(None, until=now + outbox.HORIZON)
     outbox.carry_out(outbox.plan(follow_ups, now=now), now=now)
     done = sending.send_due(now=database_now(), beat=_beat, stop=lambda: deadline.passed)
@@ -174,3 +175,10 @@ def take_back(deadline: Deadline) -> dict[str, int]:
         "waiting": done.waiting,
         "failed": done.failed,
     }
+
+
+@tick("domains")
+def check_domains(deadline: Deadline) -> dict[str, int]:
+    """Ask DNS about every sender's domain, the one not asked about for longest first."""
+    done = deliverability.check_all(now=database_now(), stop=lambda: deadline.passed)
+    return {"asked": len(done), "wrong": sum(not report.is_good for _, report in done)}

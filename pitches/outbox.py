@@ -29,9 +29,10 @@ log = logging.getLogger(__name__)
 HORIZON = timedelta(hours=24) - timedelta(seconds=1)
 
 
-def first_messages(campaign: Campaign | None) -> list[Message]:
+def first_messages(campaign: Campaign | None, *, pitch: Pitch | None = None) -> list[Message]:
     """First messages of open pitches that have not been handed over, drafts too."""
-    return _planned(Message.objects.filter(number=0, pitch__status__in=Pitch.OPEN), campaign)
+    rows = Message.objects.filter(number=0, pitch__status__in=Pitch.OPEN)
+    return _planned(rows if pitch is None else rows.filter(pitch=pitch), campaign)
 
 
 def follow_ups(campaign: Campaign | None, *, until: datetime) -> list[Message]:
@@ -128,6 +129,19 @@ def _decision(situation: Situation, ruling: rules.Ruling) -> Decision:
             "lead": situation.lead.pk,
         },
     )
+
+
+def send_ready(
+    campaign: Campaign | None = None, *, pitch: Pitch | None = None, now: datetime
+) -> list[Decision]:
+    """Queue the first messages of a pitch or a campaign that may go; answers every decision.
+
+    Nothing is sent that nobody approved, and nothing twice: what is queued already stays so
+    (S000-062).
+    """
+    decisions = plan(first_messages(campaign, pitch=pitch), now=now)
+    carry_out(decisions, now=now)
+    return decisions
 
 
 def carry_out(decisions: Iterable[Decision], *, now: datetime) -> Outcome:

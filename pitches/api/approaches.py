@@ -24,8 +24,9 @@ from campaigns.models import Campaign, Channel
 from config.rest import (
     IdFilter,
 )
-from pitches import resolving
+from pitches import outbox, resolving
 from pitches.api.asked import MAY_BE_EMPTY, OWN, Reason, given
+from pitches.api.runs import DecisionSerializer
 from pitches.models import (
     Message,
     Pitch,
@@ -94,6 +95,7 @@ class Pitches(viewsets.ReadOnlyModelViewSet):
 
     permission_classes = [access.StaffOrClient]
     for_clients = {"list", "retrieve"}
+    needs = {"send": "pitches.change_message"}
     queryset = Pitch.objects.select_related("lead", "address").prefetch_related("matches")
     filterset_class = PitchFilters
     ordering = ("-pk",)
@@ -104,6 +106,16 @@ class Pitches(viewsets.ReadOnlyModelViewSet):
 
     def get_serializer_class(self) -> Any:
         return PitchSerializer if access.shows_all(self) else PitchForClients
+
+    @extend_schema(request=None, responses=DecisionSerializer(many=True), filters=False)
+    @action(detail=True, methods=["post"], pagination_class=None, filter_backends=[])
+    def send(self, request: Request, pk: str) -> Response:
+        """Queue its first message, if it is approved and free to go (S000-062).
+
+        Answers the decision: *send* with its time, or *hold* with the reason. The worker sends.
+        """
+        decided = outbox.send_ready(pitch=self.get_object(), now=timezone.now())
+        return Response([decision.printed() for decision in decided])
 
 
 class MessageSerializer(serializers.ModelSerializer):
@@ -209,6 +221,7 @@ class CampaignMessages(mixins.ListModelMixin, viewsets.GenericViewSet):
     """The messages of one campaign (S001-034). Staff."""
 
     permission_classes = [access.Staff]
+    needs = {"send": "pitches.change_message"}
     queryset = Message.objects.select_related("pitch")
     serializer_class = MessageSerializer
     filterset_class = MessageFilters
@@ -217,5 +230,14 @@ class CampaignMessages(mixins.ListModelMixin, viewsets.GenericViewSet):
     def get_queryset(self) -> QuerySet:
         if "campaign" not in self.kwargs:  # a schema is made without one
             return super().get_queryset()
-        campaign = get_object_or_404(Campaign, pk=self.kwargs["campaign"])
-        return super().get_queryset().filter(pitch__campaign=campaign)
+        return super().get_queryset().filter(pitch__campaign=self._campaign())
+
+    def _campaign(self) -> Campaign:
+        found: Campaign = get_object_or_404(Campaign, pk=self.kwargs["campaign"])
+        return found
+
+    @extend_schema(request=None, responses=DecisionSerializer(many=True), filters=False)
+    def send(self, request: Request, campaign: str) -> Response:
+        """Queue what is approved and free to go; answers every decision. The worker sends."""
+        decided = outbox.send_ready(self._campaign(), now=timezone.now())
+        return Response([decision.printed() for decision in decided])

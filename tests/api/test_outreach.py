@@ -12,9 +12,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from pitches import metrics, outreach
+from pitches import metrics, outreach, sending
+from pitches.channels import capture
 from pitches.models import FollowUpTask, IncomingMessage, Message, Pitch, ReviewTask
-from tests.api.conftest import caller
+from tests.api.conftest import V1, caller
 from tests.clock import MONDAY
 from tests.factories import (
     CampaignFactory,
@@ -512,3 +513,42 @@ def test_figures_take_no_parameters(as_ada, path):
 )
 def test_a_rate_is_a_percentage_with_two_places(responses, pitches, expected):
     assert metrics.rate(responses, pitches) == (expected and Decimal(expected))
+
+
+# -- sending one pitch, or a campaign ---------------------------------------------------------
+
+
+@pytest.mark.req("S000-062")
+def test_a_pitch_is_queued_once_it_is_approved_and_only_once(as_ada, desk):
+    match = desk.match()
+    desk.run()
+    match.refresh_from_db()
+    url = f"{V1}/pitches/{match.pitch_id}/send/"
+    (held,) = as_ada.post(url).json()
+    assert (held["verdict"], held["reason"]) == ("hold", "not_approved")
+    desk.approve_all()
+    (decided,) = as_ada.post(url).json()
+    assert decided["verdict"] == "send"
+    message = match.pitch.messages.get(number=0)
+    assert (message.status, message.send_at) != ("approved", None)
+    as_ada.post(url)
+    sending.send_due(now=message.send_at)
+    sending.send_due(now=message.send_at)
+    message.refresh_from_db()
+    assert message.status == "sent"
+    assert message.receipt.startswith("250 captured as ")
+    assert as_ada.post(url).json() == []
+    assert len(list(capture.sent(desk.sender))) == 1
+
+
+def test_a_campaign_sends_what_is_ready_of_its_own_and_nothing_else(as_ada, as_clara, desk):
+    desk.match()
+    desk.run()
+    desk.approve_all()
+    other = CampaignFactory()
+    assert as_ada.post(f"{V1}/campaigns/{other.pk}/send").json() == []
+    url = f"{V1}/campaigns/{desk.campaign.pk}/send"
+    assert as_clara.post(url).status_code == 403
+    (decided,) = as_ada.post(url).json()
+    assert decided["verdict"] == "send"
+    assert as_ada.post(f"{V1}/campaigns/999999/send").status_code == 404
