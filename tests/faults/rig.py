@@ -26,7 +26,7 @@ from pitches.models import Message
 from tests.config.environment import BASE_DIR, outside
 
 FULL = os.environ.get("OVERTURE_SOAK") == "1"
-PATIENCE = 240 if FULL else 90
+PATIENCE = 900 if FULL else 90
 TICK = 0.05
 
 
@@ -284,8 +284,8 @@ def rigged(
     # What a test has written in seconds where a desk has minutes.
     quick = {
         "JOURNAL_DIR": str(journal),
-        "CLAIM_LEASE": 2,
-        "HANDING_LEASE": 3,
+        "CLAIM_LEASE": sized(2, 5),
+        "HANDING_LEASE": sized(3, 6),
         "EMAIL_CONNECT_TIMEOUT": 5,
         "EMAIL_COMMAND_TIMEOUT": 5,
         "EMAIL_DATA_TIMEOUT": 5,

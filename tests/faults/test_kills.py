@@ -22,10 +22,10 @@ UNFRIENDLY = [*MIXED, "mute", "cut", "lost", "full", "ok", "ok", "ok", "ok"]
 
 @pytest.mark.req("REL-4", "REL-5", "REL-6", "REL-2", "F-4")
 def test_killed_at_every_point_nothing_goes_out_twice_and_nothing_is_lost(rig, told):
-    seeds = seeding.sow(sized(320, 3000), ports=[rig.port] * 4, scripts=MIXED)
+    seeds = seeding.sow(sized(320, 2400), ports=[rig.port] * 4, scripts=MIXED)
     for name in faults.POINTS:
         rig.spawn(name, faults=f"{name}:kill:0.25", most_deaths=sized(8, 60))
-    rig.wait_settled(seconds=600 if FULL else 90)
+    rig.wait_settled()
     wrong = violations(rig, lost=seeds.messages)
     told(rig, lost=0 if not wrong else len(wrong))
     assert wrong == []
@@ -46,7 +46,7 @@ def test_killed_and_halted_beyond_the_lease_nothing_goes_out_twice(rig, told, nu
     rig.nemesis(
         names,
         every=sized(15, 20) / 100,
-        pause=3.5,
+        pause=sized(35, 65) / 10,
         # the plan's figures; killed workers leave little to kill once the queue is empty
         until=lambda: time.monotonic() > ends or (not FULL and rig.settled()),
     )

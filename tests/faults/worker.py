@@ -6,6 +6,7 @@ worker that was killed is replaced at once. When the input ends, so does everyth
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -31,6 +32,8 @@ SIGNALS = {
     "end": signal.SIGTERM,
 }
 IDLE = 0.05
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Nursery:
         if pid == 0:
             code = 1
             try:
+                die_with_the_nursery()
                 work(slot)
                 code = 0
             except BaseException as e:
@@ -113,6 +117,12 @@ class Nursery:
             if slot.pid:
                 with suppress(ProcessLookupError):
                     os.kill(slot.pid, signal.SIGKILL)
+
+
+def die_with_the_nursery() -> None:
+    """Where the system can do that: a nursery that is killed takes its children along."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def work(slot: Slot) -> None:
