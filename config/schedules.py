@@ -84,6 +84,12 @@ PLANNED = [
         "Takes back from other senders what was stopped.",
         minutes=1,
     ),
+    Planned(
+        "domains",
+        "pitches.jobs.check_domains",
+        "Asks DNS whether the senders' domains vouch for their mail.",
+        cron="50 4 * * *",
+    ),
     Planned("prune", "config.ticks.prune", "Deletes old results and beats.", cron="20 3 * * *"),
 ]
 

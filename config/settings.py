@@ -234,6 +234,8 @@ EMAIL_DATA_TIMEOUT = env.int("EMAIL_DATA_TIMEOUT", default=600)
 # Hearing: seconds for one answer of an IMAP server, and for one reading of a mailbox in all.
 IMAP_TIMEOUT = env.int("IMAP_TIMEOUT", default=30)
 IMAP_TOTAL_TIMEOUT = env.int("IMAP_TOTAL_TIMEOUT", default=180)
+# Seconds for one question to DNS.
+DNS_TIMEOUT = env.int("DNS_TIMEOUT", default=5)
 # Every other server that is asked over the web.
 HTTP_CONNECT_TIMEOUT = env.int("HTTP_CONNECT_TIMEOUT", default=10)
 HTTP_READ_TIMEOUT = env.int("HTTP_READ_TIMEOUT", default=30)

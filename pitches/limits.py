@@ -162,16 +162,25 @@ def _target(row: EmailLimit) -> Hashable:
     )
 
 
-def of_sender(sender: Sender, *, on: date, is_careful: bool = False) -> list[Limit]:
+# A mailbox whose domain does not vouch for it sends no more to real people in a day (LAW-5).
+UNVOUCHED = 100
+
+
+def of_sender(
+    sender: Sender, *, on: date, is_careful: bool = False, is_live: bool = False
+) -> list[Limit]:
     """A mailbox's own limits on a day: its cap, reached by the ramp, and its hourly cap.
 
     ``is_careful``: too much of its mail comes back at present, so it sends half as much.
+    ``is_live``: it writes to real people, and 100 at most unless SPF, DKIM and DMARC are right.
     """
     label = sender.address
     scope, counts = EmailLimit.Scope.SENDER.value, EmailLimit.Counts.ALL.value
     cap = ramped(sender, on=on)
     if is_careful:
         cap = (cap + 1) // 2
+    if is_live and cap > UNVOUCHED and not sender.is_vouched_for:
+        cap, label = UNVOUCHED, f"{label} (its domain does not vouch for its mail)"
     limits = [Limit(scope, sender.pk, counts, cap, 24, label)]
     if sender.hourly_limit is not None:
         limits.append(Limit(scope, sender.pk, counts, sender.hourly_limit, 1, label))

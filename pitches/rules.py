@@ -665,7 +665,9 @@ def _all_limits(s: Situation, moment: datetime) -> Iterator[Limit]:
     if s.sender:
         day = moment.astimezone(zone(s.sender.time_zone)).date()
         yield from s.limits.of(scope.SENDER, s.sender.pk, label=s.sender.address)
-        yield from limits.of_sender(s.sender, on=day, is_careful=s.is_careful)
+        yield from limits.of_sender(
+            s.sender, on=day, is_careful=s.is_careful, is_live=s.mode == SendMode.LIVE
+        )
     if s.domain:
         yield from s.limits.of_domain(
             s.domain,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -82,6 +83,8 @@ class Sender(models.Model):
     Security = SenderSecurity
     Login = SenderLogin
     Provider = SenderProvider
+    # What these send is mail, for which the address's domain has to vouch.
+    BY_MAIL = (Transport.MAILBOX, Transport.PROVIDER, Transport.INSTANTLY)
 
     name = models.CharField(max_length=120, help_text="The person's name as recipients see it.")
     address = models.EmailField(unique=True)
@@ -155,6 +158,13 @@ class Sender(models.Model):
         null=True, blank=True, help_text="When its connections were last tried."
     )
     check_error = models.CharField(max_length=300, blank=True)
+    dkim_selector = models.CharField(
+        "DKIM selector",
+        max_length=120,
+        blank=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")],
+        help_text="As in SELECTOR._domainkey; empty: the usual ones are tried.",
+    )
     dns_checked_at = models.DateTimeField(null=True, blank=True)
     dns_report = models.JSONField(
         default=dict, blank=True, help_text="SPF, DKIM and DMARC as they were last found."
@@ -185,6 +195,21 @@ class Sender(models.Model):
     @property
     def is_active(self) -> bool:
         return self.status == self.Status.ACTIVE
+
+    @property
+    def is_vouched_for(self) -> bool:
+        """Whether all that DNS was asked about its domain was found in order (LAW-5).
+
+        True where it writes no mail.
+        """
+        found = self.dns_report
+        in_order = found.get("domain") == self.domain and found.get("is_good") is True
+        return self.transport not in self.BY_MAIL or in_order
+
+    @property
+    def domain(self) -> str:
+        """What stands behind the @ of its address, in small letters."""
+        return self.address.rpartition("@")[2].lower()
 
 
 class SenderCampaign(models.Model):
