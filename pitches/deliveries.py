@@ -1,8 +1,8 @@
 """Webhooks: stored as they came, then understood, event by event, as often as one likes.
 
-The door verifies and stores (``accept``); what stops somebody is acted upon at once, the rest
-at once too or by the tick, if there is much of it. Understanding a delivery again changes
-nothing that it changed before, so everything may be repeated (REL-20..REL-22, S000-066).
+The door verifies and stores (``accept``), and acts upon what stops somebody; the rest waits
+for the tick, which reads many at once. Understanding a delivery again changes nothing that it
+changed before, so everything may be repeated (REL-20..REL-22, S000-066).
 """
 
 from __future__ import annotations
@@ -10,34 +10,38 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Length
 
 from config.text import clean_line, clean_text
 from pitches import callbacks, inbox, settling, sources, texting, tracking
 from pitches.callbacks import BadAddress
 from pitches.models import Event, IncomingMessage, Message, Sender, WebhookDelivery
 from pitches.sources import Delivered, Part, Reply, Report, Source, Unreadable
-from pitches.tracking import Origin, Recorded
+from pitches.tracking import Origin, Recorded, record_trouble
 
 log = logging.getLogger(__name__)
 
 Verdict = WebhookDelivery.Verdict
-# So many events are worked through before the provider has its answer (within a second).
+# So many people are stopped before the provider has its answer (within a second).
 AT_ONCE = 50
 # A delivery whose events belong to nothing is tried again: it may have overtaken our commit,
 # and the longest hand-over takes ten minutes.
 TRY_JOINING_FOR = timedelta(minutes=20)
 # The request itself is kept for so long, its id for good: a later replay finds it (LAW-13).
 KEEP_BODIES = timedelta(days=30)
-BATCH = 200
+# The tick reads so many deliveries of one sender together, and no more bytes than these.
+BATCH, MOST_BYTES = 500, 4_000_000
+# So many are listed before the first of them is read.
+ROUND = 5_000
 
 
 class TooMuch(Exception):
@@ -54,8 +58,9 @@ def address_of(sender: Sender) -> str:
 
 
 def sender_of(provider: str, secret: str) -> Sender:
-    """Whose address it is; raises BadAddress."""
-    sender = Sender.objects.filter(pk=callbacks.sender_of(provider, secret)).first()
+    """Whose address it is, with what proves a report and no other secret; raises BadAddress."""
+    needed = Sender.objects.only("transport", "provider", "provider_options")
+    sender = needed.filter(pk=callbacks.sender_of(provider, secret)).first()
     if sender is None:
         raise BadAddress(provider)
     return sender
@@ -102,18 +107,10 @@ def unproven() -> list[tuple[Sender, str]]:
 # -- taking one in -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A stored delivery; ``is_new`` is False where it was there already."""
-
-    delivery: WebhookDelivery
-    is_new: bool
-
-
 def accept(
     provider: str, sender: Sender, source: Source, delivered: Delivered, *, now: datetime
-) -> Accepted:
-    """Verify, store and, if it is new, work through it.
+) -> bool:
+    """Verify and store it; whether it is new. One query, unless it stops somebody.
 
     Raises sources.NotConfigured, sources.Refused, sources.Unreadable and TooMuch; then nothing
     is stored but the count of refusals.
@@ -126,20 +123,36 @@ def accept(
     parts = source.parts(delivered)
     if len(parts) > sources.MOST_EVENTS:
         raise TooMuch(f"{len(parts)} events in one request")
-    delivery, is_new = WebhookDelivery.objects.get_or_create(
-        provider=provider,
-        delivery_id=source.delivery_id(delivered)[:200],
-        defaults={
-            "body": delivered.body,
-            "headers": kept_headers(source, delivered),
-            "verdict": Verdict.VALID if source.is_signed else Verdict.UNSIGNED,
-            "sender": sender,
-            "received_at": now,
-        },
-    )
+    is_new = _store(provider, sender, source, delivered, now=now)
     if is_new:
-        _at_once(delivery, source, parts, now=now)
-    return Accepted(delivery, is_new)
+        _at_once(provider, sender, source, parts, now=now)
+    return is_new
+
+
+def _store(
+    provider: str, sender: Sender, source: Source, delivered: Delivered, *, now: datetime
+) -> bool:
+    """One statement: of twenty at once, one is new."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO pitches_webhookdelivery (
+                provider, delivery_id, body, headers, verdict, sender_id, received_at, error
+            )
+            VALUES (%s, %s, %s, %s, %s, %s, %s, '')
+            ON CONFLICT (provider, delivery_id) DO NOTHING
+            """,
+            [
+                provider,
+                source.delivery_id(delivered)[:200],
+                delivered.body,
+                json.dumps(kept_headers(source, delivered)),
+                str(Verdict.VALID if source.is_signed else Verdict.UNSIGNED),
+                sender.pk,
+                now,
+            ],
+        )
+        return bool(cursor.rowcount)
 
 
 def kept_headers(source: Source, delivered: Delivered) -> dict[str, str]:
@@ -153,40 +166,46 @@ def kept_headers(source: Source, delivered: Delivered) -> dict[str, str]:
 
 
 def _at_once(
-    delivery: WebhookDelivery, source: Source, parts: list[Part], *, now: datetime
+    provider: str, sender: Sender, source: Source, parts: list[Part], *, now: datetime
 ) -> None:
-    """What is little, or stops somebody, does not wait for the tick. Never raises."""
+    """What stops somebody does not wait for the tick. Never raises."""
     try:
-        if len(parts) <= AT_ONCE:
-            take(delivery, source, now=now)
-            return
         told = Understood.of(source, parts)
         urgent = [report for report in told.reports if tracking.stops(report) or report.reply]
         if urgent:
-            _act(urgent[:AT_ONCE], delivery, now=now)
+            act(urgent[:AT_ONCE], Sender.objects.get(pk=sender.pk), _of(provider), now=now)
     except Exception:  # it is stored: the tick takes it up
-        log.exception("delivery %s waits for the tick", delivery.pk)
+        log.exception("a delivery of %s for sender %s waits for the tick", provider, sender.pk)
 
 
 def _count_refusal(provider: str, sender: Sender, reason: str, *, now: datetime) -> None:
     """One row per sender and day, without the body: whoever knows the address may flood it."""
-    row, _ = WebhookDelivery.objects.get_or_create(
-        provider=provider,
-        delivery_id=f"refused:{sender.pk}:{now:%Y-%m-%d}",
-        defaults={
-            "body": b"",
-            "verdict": Verdict.INVALID,
-            "sender": sender,
-            "received_at": now,
-            "processed_at": now,
-            "headers": {"refused": 0},
-        },
-    )
-    with transaction.atomic():
-        row = WebhookDelivery.objects.select_for_update().get(pk=row.pk)
-        count = int(row.headers.get("refused", 0)) + 1
-        row.headers = {"refused": count, "why": reason[:300]}
-        row.save(update_fields=["headers"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO pitches_webhookdelivery AS told (
+                provider, delivery_id, body, headers, verdict, sender_id, received_at,
+                processed_at, error
+            )
+            VALUES (
+                %(provider)s, %(day)s, '',
+                jsonb_build_object('refused', 1, 'why', %(why)s::text),
+                %(verdict)s, %(sender)s, %(now)s, %(now)s, ''
+            )
+            ON CONFLICT (provider, delivery_id) DO UPDATE SET headers = jsonb_build_object(
+                'refused', coalesce((told.headers ->> 'refused')::int, 0) + 1,
+                'why', %(why)s::text
+            )
+            """,
+            {
+                "provider": provider,
+                "day": f"refused:{sender.pk}:{now:%Y-%m-%d}",
+                "why": reason[:300],
+                "verdict": str(Verdict.INVALID),
+                "sender": sender.pk,
+                "now": now,
+            },
+        )
 
 
 # -- understanding it --------------------------------------------------------------------------
@@ -225,22 +244,52 @@ def read(delivery: WebhookDelivery, source: Source | None = None) -> Understood:
 
 def take(delivery: WebhookDelivery, source: Source | None = None, *, now: datetime) -> Recorded:
     """Work through one delivery, again if need be: what was done is not done twice."""
-    told = read(delivery, source)
-    done = _act(told.reports, delivery, now=now)
-    done.problems = told.problems + done.problems
-    waits = done.unmatched and now - delivery.received_at < TRY_JOINING_FOR
-    delivery.processed_at = None if waits else now
-    delivery.error = "; ".join(done.problems)[:2_000]
-    delivery.save(update_fields=["processed_at", "error"])
+    return _take([delivery], source, now=now)
+
+
+def _take(
+    some: Sequence[WebhookDelivery], source: Source | None = None, *, now: datetime
+) -> Recorded:
+    """Work through deliveries of one sender and provider in a constant number of queries,
+    but for what stops somebody.
+    """
+    told = {delivery.pk: read(delivery, source) for delivery in some}
+    reports = [report for understood in told.values() for report in understood.reports]
+    sender, done = some[0].sender, Recorded()
+    if sender is not None:
+        done = act(reports, sender, _of(some[0].provider), now=now)
+    for delivery in some:
+        _conclude(delivery, told[delivery.pk], done, now=now)
+    done.unread = [each for understood in told.values() for each in understood.problems]
+    _save(some)
     return done
 
 
-def _act(reports: list[Report], delivery: WebhookDelivery, *, now: datetime) -> Recorded:
-    sender = delivery.sender
-    provider = delivery.provider.removesuffix("_inbound")
-    if sender is None:
-        return Recorded(problems=["its sender is no longer there"] if reports else [])
-    return act(reports, sender, provider, now=now)
+def _conclude(
+    delivery: WebhookDelivery, told: Understood, done: Recorded, *, now: datetime
+) -> None:
+    """Whether it is over, and what of it was not understood; not saved yet."""
+    ids = {report.event_id for report in told.reports}
+    if delivery.sender is None and ids:
+        told.problems.append("its sender is no longer there")
+    waits = ids & done.unjoined and now - delivery.received_at < TRY_JOINING_FOR
+    delivery.processed_at = None if waits else now
+    failed = [what for event_id, what in done.failed.items() if event_id in ids]
+    delivery.error = "; ".join([*told.problems, *failed])[:2_000]
+
+
+def _save(some: Sequence[WebhookDelivery]) -> None:
+    """At most three queries."""
+    rows = WebhookDelivery.objects
+    for at in {delivery.processed_at for delivery in some}:
+        plain = [row.pk for row in some if row.processed_at == at and not row.error]
+        rows.filter(pk__in=plain).update(processed_at=at, error="")
+    rows.bulk_update([row for row in some if row.error], ["processed_at", "error"])
+
+
+def _of(provider: str) -> str:
+    """Whose events they are: mail that a provider receives for us is told by itself too."""
+    return provider.removesuffix("_inbound")
 
 
 def act(reports: list[Report], sender: Sender, provider: str, *, now: datetime) -> Recorded:
@@ -250,12 +299,20 @@ def act(reports: list[Report], sender: Sender, provider: str, *, now: datetime) 
         _account(sender),
         by_recipient=sender.transport == Sender.Transport.INSTANTLY,
     )
-    done = Recorded()
-    for report in [report for report in reports if report.reply]:
-        done.add(tracking.alone(report, lambda r: _hear(r, sender, origin, now=now)))
-    for report in [report for report in reports if tracking.is_our_fault(report)]:
-        tracking.account_is_in_trouble(report, sender, provider=provider, now=now)
-    rest = [report for report in reports if not report.reply]
+    known = tracking.done_with(reports, provider)
+    done = Recorded(known=sum(report.event_id in known for report in reports))
+    rest = []
+    for report in reports:
+        if report.event_id in known:
+            continue
+        if report.reply:
+            done.add(tracking.alone(report, lambda r: _hear(r, sender, origin, now=now)))
+        elif tracking.is_our_fault(report):
+            done.add(
+                tracking.alone(report, lambda r: record_trouble(r, sender, origin, now=now))
+            )
+        else:
+            rest.append(report)
     _settle_delegated(rest, origin, now=now)
     done.add(tracking.record(rest, origin, now=now))
     return done
@@ -386,18 +443,65 @@ def work_through(
     now: datetime,
     stop: Callable[[], bool] = lambda: False,
 ) -> Worked:
-    """Take each; one that fails does not keep the others from it. In batches, by key."""
-    worked, after = Worked(), 0
-    ids = list(rows.values_list("pk", flat=True))
-    while batch := ids[after : after + BATCH]:
-        after += BATCH
+    """Take each, the oldest first; one that fails does not keep the others from it."""
+    worked = Worked()
+    for batch in _batches(rows):
+        if stop():
+            break
         found = WebhookDelivery.objects.select_related("sender").in_bulk(batch)
-        for pk in batch:
-            if stop():
-                return worked
-            if pk in found:
-                _take_one(found[pk], worked, now=now)
+        some = [found[pk] for pk in batch if pk in found]
+        if some:
+            _take_batch(some, worked, now=now)
     return worked
+
+
+def _batches(rows: QuerySet[WebhookDelivery]) -> Iterator[list[int]]:
+    """Keys of deliveries that one sender's provider made, within BATCH and MOST_BYTES.
+
+    ROUND rows are listed at a time, and every row once: what still waits afterwards waits for
+    the next tick.
+    """
+    after: tuple[datetime, int] | None = None
+    while True:
+        listed = rows.select_related(None).order_by("received_at", "pk")
+        if after is not None:
+            listed = listed.filter(
+                Q(received_at__gt=after[0]) | Q(received_at=after[0], pk__gt=after[1])
+            )
+        told = listed.values_list(
+            "received_at", "pk", "sender_id", "provider", Length("body"), named=False
+        )
+        some = list(told[:ROUND])
+        if not some:
+            return
+        after = some[-1][:2]
+        yield from _parted(some)
+
+
+def _parted(some: Iterable[tuple[datetime, int, int | None, str, int]]) -> list[list[int]]:
+    full: list[list[int]] = []
+    filling: dict[tuple[int | None, str], list[int]] = {}
+    held: dict[tuple[int | None, str], int] = {}
+    for _, pk, sender, provider, size in some:
+        key = (sender, provider)
+        batch = filling.get(key)
+        if batch is None or len(batch) >= BATCH or held[key] + size > MOST_BYTES:
+            batch = filling[key] = []
+            full.append(batch)
+            held[key] = 0
+        batch.append(pk)
+        held[key] += size
+    return full
+
+
+def _take_batch(some: list[WebhookDelivery], worked: Worked, *, now: datetime) -> None:
+    try:
+        worked.recorded.add(_take(some, now=now))
+        worked.deliveries += len(some)
+    except Exception:  # one of them is at fault: the others are taken without it
+        log.exception("a batch of %s deliveries goes one by one", len(some))
+        for delivery in some:
+            _take_one(delivery, worked, now=now)
 
 
 def _take_one(delivery: WebhookDelivery, worked: Worked, *, now: datetime) -> None:

@@ -174,14 +174,26 @@ class Recorded:
 
     new: int = 0
     known: int = 0
-    unmatched: int = 0
-    problems: list[str] = field(default_factory=list)
+    # those that belong to no message of ours, by event id
+    unjoined: set[str] = field(default_factory=set)
+    # what could not be read, and what could not be recorded, by event id
+    unread: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def unmatched(self) -> int:
+        return len(self.unjoined)
+
+    @property
+    def problems(self) -> list[str]:
+        return [*self.unread, *self.failed.values()]
 
     def add(self, other: Recorded) -> None:
         self.new += other.new
         self.known += other.known
-        self.unmatched += other.unmatched
-        self.problems += other.problems
+        self.unjoined |= other.unjoined
+        self.unread += other.unread
+        self.failed |= other.failed
 
 
 def record(reports: Sequence[Report], origin: Origin, *, now: datetime) -> Recorded:
@@ -209,7 +221,7 @@ def alone(report: Report, write: Callable[[Report], Recorded]) -> Recorded:
             return write(report)
     except (DataError, IntegrityError, ValueError, TypeError, KeyError, LookupError) as e:
         log.exception("a report could not be recorded: %s", report.kind)
-        return Recorded(problems=[f"{report.kind}: {type(e).__name__}"])
+        return Recorded(failed={report.event_id: f"{report.kind}: {type(e).__name__}"})
 
 
 def _record_batch(reports: list[Report], origin: Origin, *, now: datetime) -> Recorded:
@@ -237,8 +249,23 @@ def _write(
 
 
 def _counted(reports: list[Report], joined: Mapping[str, Message], fresh: set[str]) -> Recorded:
-    unmatched = sum(r.event_id not in joined for r in reports)
-    return Recorded(len(fresh), len(reports) - len(fresh), unmatched)
+    unjoined = {r.event_id for r in reports if not r.of_sender} - joined.keys()
+    return Recorded(len(fresh), len(reports) - len(fresh), unjoined)
+
+
+def done_with(reports: Iterable[Report], provider: str) -> set[str]:
+    """The ids of those whose effect is complete; an event that awaits its message is not.
+
+    One query for BATCH of them.
+    """
+    told = {report.event_id: report for report in reports}
+    done = set()
+    for ids in batches(told, BATCH):
+        found = Event.objects.filter(provider=provider, provider_event_id__in=ids)
+        for event_id, message in found.values_list("provider_event_id", "message_id"):
+            if message or told[event_id].reply or told[event_id].of_sender:
+                done.add(event_id)
+    return done
 
 
 def insert_events(
@@ -349,12 +376,18 @@ def consequences(report: Report, message: Message, *, source: str, now: datetime
         )
 
 
-def account_is_in_trouble(
-    report: Report, sender: Sender, *, provider: str, now: datetime
-) -> None:
-    """The provider can no longer send for this mailbox: it waits until somebody has looked."""
-    told = report.reason or report.label
-    breakers.note_login_fault(sender, f"{provider} reports: {told}", now=now)
+def record_trouble(
+    report: Report, sender: Sender, origin: Origin, *, now: datetime
+) -> Recorded:
+    """The provider can no longer send for this mailbox: it waits until somebody has looked.
+
+    Told again, it changes nothing: whoever has looked and let it go on is not overruled.
+    """
+    done = _write([report], join([report], origin, now=now), origin, now=now)
+    if done.new:
+        told = report.reason or report.label
+        breakers.note_login_fault(sender, f"{origin.provider} reports: {told}", now=now)
+    return done
 
 
 def unmatched(provider: str = "") -> QuerySet[Event]:

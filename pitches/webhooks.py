@@ -44,7 +44,7 @@ class Webhook(View):
         if delivered is None:
             return problem
         try:
-            done = deliveries.accept(provider, sender, source, delivered, now=timezone.now())
+            is_new = deliveries.accept(provider, sender, source, delivered, now=timezone.now())
         except NotConfigured:
             return _no(503, "This webhook is not set up yet.")
         except Refused:
@@ -53,7 +53,7 @@ class Webhook(View):
             return _no(413, f"At most {sources.MOST_EVENTS} events are taken: {e}.")
         except Unreadable as e:
             return _no(400, f"It cannot be read: {e}.")
-        return JsonResponse({"stored": True, "known": not done.is_new})
+        return JsonResponse({"stored": True, "known": not is_new})
 
 
 def _source(provider: str, secret: str) -> tuple[Source, Sender] | None:
@@ -71,10 +71,9 @@ def _read(request: HttpRequest, source: Source) -> tuple[Delivered | None, HttpR
     fine = HttpResponse()
     if (request.content_type or "").lower() not in source.content_types:
         return None, _no(415, f"It takes {', '.join(source.content_types)}.")
-    too_long = _no(413, f"It takes at most {sources.MOST_BYTES} bytes.")
     body = request.read(sources.MOST_BYTES + 1)
     if len(body) > sources.MOST_BYTES:
-        return None, too_long
+        return None, _no(413, f"It takes at most {sources.MOST_BYTES} bytes.")
     headers = {name.lower(): value for name, value in request.headers.items()}
     delivered = Delivered(body, headers, settings.PUBLIC_URL + request.get_full_path())
     if not delivered.is_form and sources.is_too_deep(body):

@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from pitches import deliveries
 from pitches.models import Event, Message, WebhookDelivery
 from tests.clock import MONDAY
 from tests.factories import MessageFactory
-from tests.faults.rig import sized
+from tests.faults.rig import FULL, sized
 from tests.webhooks.callers import BY_NAME, JSON, basic
 from tests.webhooks.test_effects import sparkpost
 
@@ -60,8 +61,13 @@ def test_a_burst_is_stored_in_time_and_has_one_effect_each(settings, record_prop
     record_property("webhooks", json.dumps(line))
     assert set(answers) == {200}
     assert WebhookDelivery.objects.count() == BURST
+    began = time.monotonic()
+    done = deliveries.work_through(deliveries.waiting(), now=timezone.now())
+    line = {"test": "F13 tick", "deliveries": done.deliveries}
+    line["seconds"] = round(time.monotonic() - began, 1)
+    record_property("webhooks worked through", json.dumps(line))
     assert Event.objects.count() == BURST
     assert deliveries.quarantined().count() == BURST // 100
     assert not deliveries.waiting().exists()
     assert Message.objects.get(pk=message.pk).opened_at >= MONDAY
-    assert len(answers) / seconds > PER_SECOND or BURST < 10_000
+    assert not FULL or len(answers) / seconds > PER_SECOND

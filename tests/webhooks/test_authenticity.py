@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django.core import checks
 
-from pitches import callbacks
+from pitches import callbacks, deliveries
 from pitches.models import Event, WebhookDelivery
 from pitches.sources import twilio
 from tests.clock import MONDAY
@@ -53,6 +53,11 @@ def sent_by(sender, caller):
     )
 
 
+def take():
+    """As the tick does, a minute later."""
+    return deliveries.work_through(deliveries.waiting(), now=MONDAY + timedelta(minutes=1))
+
+
 def event_for(caller):
     """MailerSend, Postal and Twilio name their own id only."""
     theirs = caller.name in ("mailersend", "postal", "twilio")
@@ -67,6 +72,7 @@ def test_a_proven_report_is_stored_and_has_its_effect(caller, post):
     message = sent_by(sender, caller)
     answer = post(caller, sender, caller.request(event_for(caller), sender))
     assert answer.status_code == 200
+    take()
     delivery = WebhookDelivery.objects.get()
     assert delivery.error == ""
     signed = caller.signs_body or caller.signs_token
@@ -160,6 +166,7 @@ def test_a_changed_body_under_mailguns_used_token_has_no_effect(post):
     changed = replace(request, body=request.body.replace(b'"delivered"', b'"complained"'))
     answer = post(caller, sender, changed)
     assert (answer.status_code, answer.json()["known"]) == (200, True)
+    take()
     message.refresh_from_db()
     assert message.complained_at is None
 
@@ -185,8 +192,11 @@ def test_a_replay_is_answered_with_200_and_has_no_effect(caller, post):
     sent_by(sender, caller)
     request = caller.request(event_for(caller), sender)
     first = post(caller, sender, request)
+    take()
     before = list(Event.objects.values())
+    assert len(before) == 1
     again = post(caller, sender, request, now=MONDAY + timedelta(minutes=2))
+    assert take().deliveries == 0
     assert (first.status_code, again.status_code) == (200, 200)
     assert (first.json()["known"], again.json()["known"]) == (False, True)
     assert WebhookDelivery.objects.count() == 1
@@ -317,6 +327,34 @@ def test_a_batch_has_a_thousand_events_at_most(events, status, post):
     proven = caller.request(event_for(caller), sender)
     body = json.dumps([{"msys": {}}] * events).encode()
     assert post(caller, sender, replace(proven, body=body)).status_code == status
+
+
+@pytest.mark.parametrize("events", [1, 50, 1_000])
+@pytest.mark.django_db
+@pytest.mark.req("REL-20")
+def test_taking_an_ordinary_request_in_costs_two_queries(
+    events, post, django_assert_num_queries
+):
+    """Whose address it is, and the delivery; however much it tells, new or known."""
+    caller = BY_NAME["sparkpost"]
+    sender = caller.sender(caller.secrets[0])
+    proven = caller.request(event_for(caller), sender)
+    request = replace(proven, body=json.dumps(json.loads(proven.body) * events).encode())
+    for known in (False, True):
+        with django_assert_num_queries(2):
+            answer = post(caller, sender, request)
+        assert (answer.status_code, answer.json()["known"]) == (200, known)
+
+
+@pytest.mark.django_db
+@pytest.mark.req("SEC-14")
+def test_refusing_a_request_costs_two_queries(post, django_assert_num_queries):
+    caller = BY_NAME["sparkpost"]
+    sender = caller.sender(caller.secrets[0])
+    request = caller.request(event_for(caller), sender, secret="overture:guess")
+    for _ in range(2):
+        with django_assert_num_queries(2):
+            assert post(caller, sender, request).status_code == 403
 
 
 @pytest.mark.django_db

@@ -249,6 +249,56 @@ def snapshot():
 
 
 @pytest.mark.django_db
+def test_a_round_costs_the_same_queries_however_much_is_waiting(sender):
+    numbers = itertools.count(1)
+
+    def cost(count):
+        for number in itertools.islice(numbers, count):
+            deliver(sender, [sparkpost(sent(sender), number=number)], number=number)
+        with CaptureQueriesContext(connection) as caught:
+            done = deliveries.work_through(deliveries.waiting(), now=NOW)
+        assert (done.deliveries, done.recorded.new) == (count, count)
+        return len(caught)
+
+    assert cost(2) == cost(40)
+
+
+@pytest.mark.django_db
+def test_a_round_takes_no_more_bytes_at_once_than_it_may(sender, monkeypatch):
+    monkeypatch.setattr(deliveries, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(deliveries, "ROUND", 3)
+    message, other = sent(sender), BY_NAME["postmark"].sender("overture:another")
+    for number in range(1, 9):
+        deliver(sender, [sparkpost(message, "open", number)], number=number)
+    deliver(other, [sparkpost(sent(other), number=9)], number=9)
+    done = deliveries.work_through(deliveries.waiting(), now=NOW)
+    assert (done.deliveries, done.recorded.new, done.recorded.unmatched) == (9, 9, 0)
+    assert not deliveries.waiting().exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.req("REL-22")
+def test_a_delivery_that_cannot_be_taken_does_not_keep_the_round_from_the_others(
+    sender, message, monkeypatch
+):
+    for number in range(1, 4):
+        deliver(sender, [sparkpost(message, "open", number)], number=number)
+    bad, real = deliver(sender, [], number=4), deliveries.read
+
+    def read(delivery, source=None):
+        if delivery.pk == bad.pk:
+            raise MemoryError
+        return real(delivery, source)
+
+    monkeypatch.setattr(deliveries, "read", read)
+    done = deliveries.work_through(deliveries.waiting(), now=NOW)
+    assert (done.deliveries, done.failed, done.recorded.new) == (3, 1, 3)
+    bad.refresh_from_db()
+    assert bad.error == "not worked through: MemoryError"
+    assert list(deliveries.waiting()) == [bad]
+
+
+@pytest.mark.django_db
 def test_a_batch_costs_the_same_queries_whatever_its_size(sender):
     def cost(count, number):
         rows = [sent(sender) for _ in range(count)]
@@ -475,6 +525,17 @@ def test_trouble_with_the_account_pauses_the_mailbox(instantly):
 
 
 @pytest.mark.django_db
+def test_trouble_told_again_does_not_overrule_who_has_looked(instantly):
+    trouble = {"event_type": "account_error", "error": "login", "timestamp": "x"}
+    delivery = deliver(instantly, trouble, "instantly")
+    deliveries.take(delivery, now=MONDAY)
+    assert delivery.processed_at == MONDAY
+    Breaker.objects.all().delete()
+    deliveries.take(delivery, now=NOW)
+    assert not Breaker.objects.exists()
+
+
+@pytest.mark.django_db
 def test_an_unknown_kind_is_kept_as_unknown(instantly):
     message = sent(instantly)
     hear(instantly, told("lead_has_a_custom_label", message))
@@ -556,6 +617,7 @@ def test_another_provider_is_one_class_and_one_line(client, settings):
         headers={"X-Proof": "word"},
     )
     assert answer.status_code == 200
+    deliveries.work_through(deliveries.waiting(), now=NOW)
     message.refresh_from_db()
     assert message.opened_at is not None
 
