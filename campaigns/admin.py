@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count, Max, Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 
+from campaigns import resumes
 from campaigns.import_views import CandidateImport
 from campaigns.models import (
     AIUsage,
@@ -120,7 +124,8 @@ class CampaignAdmin(Kept, Page):
                     ("approval_policy", "review_policy"),
                     ("candidates_per_pitch", "max_active_pitches"),
                     ("match_threshold", "enrollment_cap"),
-                    ("urgent_skips_limits", "ai_budget"),
+                    ("attach_resume", "urgent_skips_limits"),
+                    "ai_budget",
                 ),
             },
         ),
@@ -181,8 +186,27 @@ class CandidateFactRows(Rows):
     tab = True
 
 
+class CandidateForm(ModelForm):
+    """With a resume that is what it says to be."""
+
+    def clean_resume(self) -> Any:
+        """Refuse what is no PDF or Word file, by its content, and what no mail may carry."""
+        file = self.cleaned_data["resume"]
+        if isinstance(file, UploadedFile):
+            if file.size and file.size > settings.ATTACHMENTS_MAX_BYTES:
+                most = resumes.megabytes(settings.ATTACHMENTS_MAX_BYTES)
+                raise ValidationError(f"A mail may carry {most}: store a smaller file.")
+            try:
+                resumes.check(file.read())
+            except resumes.NotAResume as e:
+                raise ValidationError(str(e)) from e
+            file.seek(0)
+        return file
+
+
 @admin.register(Candidate)
 class CandidateAdmin(WithImport, Kept, WordSearch, Page):
+    form = CandidateForm
     import_page = CandidateImport
     list_display = ("name", "headline", "client", "kind", "colored_status", "starts_on")
     list_filter = ("status", "kind", "visa", ("client", RelatedDropdownFilter))
@@ -234,6 +258,18 @@ class CandidateAdmin(WithImport, Kept, WordSearch, Page):
             },
         ),
     )
+
+    def save_model(
+        self, request: HttpRequest, candidate: Candidate, form: ModelForm, change: bool
+    ) -> None:
+        """A new resume is kept under its own hash, and the old one stays where it lies."""
+        if "resume" in form.changed_data:
+            file = form.cleaned_data["resume"]
+            if file:
+                resumes.put(candidate, file.read())
+            else:
+                resumes.take_away(candidate)
+        super().save_model(request, candidate, form, change)
 
     @display(description="status", ordering="status", label=STATUS_COLORS)
     def colored_status(self, candidate: Candidate) -> tuple[str, str]:

@@ -239,7 +239,9 @@ DNS_TIMEOUT = env.int("DNS_TIMEOUT", default=5)
 # Every other server that is asked over the web.
 HTTP_CONNECT_TIMEOUT = env.int("HTTP_CONNECT_TIMEOUT", default=10)
 HTTP_READ_TIMEOUT = env.int("HTTP_READ_TIMEOUT", default=30)
-# What tests break on purpose; see config.faults. Refused where mail is live (check config.E032).
+# Bytes of attachments that one mail may carry.
+ATTACHMENTS_MAX_BYTES = env.int("ATTACHMENTS_MAX_BYTES", default=5_000_000)
+# What tests break on purpose (config.faults). Refused where mail is live (check config.E032).
 FAULTS = env("FAULTS", default="")
 BRAND_NAME = env("BRAND_NAME", default="Overture") or "Overture"
 BRAND_NAME_IS_SET = bool(env("BRAND_NAME", default=""))
@@ -262,6 +264,10 @@ CHANNELS = {
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 SYSTEM_EMAIL_BACKEND = vars()["EMAIL_BACKEND"]
 EMAIL_BACKEND = "config.mail.Automatic"
+EMAIL_TIMEOUT = EMAIL_COMMAND_TIMEOUT
+# Who is told of what needs a person, and the chat that is told: its address is a secret.
+ALERT_EMAILS = [each.strip() for each in env.list("ALERT_EMAILS", default=[]) if each.strip()]
+ALERT_WEBHOOK_URL = env("ALERT_WEBHOOK_URL", default="").strip()
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default=f"overture@{PUBLIC_HOST or 'localhost'}")
 
 # Webhooks: who may report, and the class that understands it. One more is one more line.

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from campaigns import media
+
 from . import health
 
 urlpatterns = [
@@ -12,5 +14,6 @@ urlpatterns = [
     path("api/", include("config.api")),
     path("", include("pitches.public")),
     path("webhooks/", include("pitches.webhooks")),
+    path("media/<path:name>", media.show, name="media"),
     path("healthz", health.healthz, name="healthz"),
 ]

@@ -97,7 +97,10 @@ class Reason(models.TextChoices):
     )
     # the text
     NOT_APPROVED = "not_approved", "Waits for a decision in the review queue."
-    APPROVAL_VOID = "approval_void", "The text changed after it was approved: review it again."
+    APPROVAL_VOID = (
+        "approval_void",
+        "The text or a file changed after it was approved: review it again.",
+    )
     TEXT_BLOCKED = "text_blocked", "The text cannot go out: {causes}."
     # time
     NOT_DUE = "not_due", "Due {due}."

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from typing import Any
 
 from django.conf import settings
 
+from pitches import attachments
 from pitches.models import Message, Pitch
 
 
 def of_words(message: Message, *, subject: str, body: str, html: str) -> str:
-    """SHA-256 over channel, sender, recipient, words and policy (REL-26).
+    """SHA-256 over channel, sender, recipient, words, policy and attached files (REL-26).
 
-    Reads the sender and the address as they are now, so that changing either voids an approval.
-    Needs ``pitch__campaign``, ``pitch__address`` and ``sender`` loaded.
+    Reads the sender, the address and the files as they are now, so that changing one of them
+    voids an approval. Needs ``pitch__campaign``, ``pitch__address``, ``sender`` and the
+    candidates of ``pitch__matches`` loaded.
     """
     pitch = message.pitch
-    approved = [
+    approved: list[Any] = [
         message.channel,
         message.sender.name,
         message.sender.address,
@@ -28,6 +31,8 @@ def of_words(message: Message, *, subject: str, body: str, html: str) -> str:
         html,
         pitch.campaign.review_policy,
     ]
+    if files := attachments.planned(message):
+        approved.append(files)
     return digest(json.dumps(approved, ensure_ascii=False))
 
 
@@ -37,8 +42,12 @@ def digest(text: str) -> str:
 
 
 def of_message(message: Message) -> str:
-    """The fingerprint of the frozen words; empty if they would go to another address."""
+    """The fingerprint of the frozen words; empty if they would go to another address, or with
+    other files.
+    """
     if message.to_address != message.pitch.address.value:
+        return ""
+    if message.attachments != attachments.planned(message):
         return ""
     return of_words(message, subject=message.subject, body=message.body, html=message.html)
 

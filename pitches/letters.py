@@ -13,7 +13,7 @@ from typing import Any
 
 from campaigns.models import Channel
 from config.text import clean_line
-from pitches import unsubscribing
+from pitches import attachments, unsubscribing
 from pitches.channels import NOT_MAIL, Letter
 from pitches.models import Message
 from prospects.addresses import exact_email, is_nobodys
@@ -36,6 +36,8 @@ def build(message: Message, *, now: datetime) -> Letter:
         raw = mail.as_bytes()
     except BuildError:
         raise
+    except attachments.Unreadable as e:
+        raise BuildError(str(e)) from e
     except Exception as e:  # the package raises four unrelated kinds for hostile headers
         raise BuildError(f"the mail could not be built: {type(e).__name__}") from e
     if len(mail.get_all("To", [])) != 1 or len(mail["To"].addresses) != 1 or not raw:
@@ -114,6 +116,10 @@ def _mail(message: Message, *, now: datetime) -> EmailMessage:
     mail.set_content(message.body)
     if message.html:
         mail.add_alternative(message.html, subtype="html")
+    for file in attachments.read(message):
+        mail.add_attachment(
+            file.content, maintype=file.maintype, subtype=file.subtype, filename=file.name
+        )
     return mail
 
 

@@ -14,7 +14,15 @@ from django.db.models import Q, QuerySet
 
 from campaigns.models import Campaign
 from config.db import WrongStatus
-from pitches import decisions, fingerprints, settling, situations, stopping, writing
+from pitches import (
+    attachments,
+    decisions,
+    fingerprints,
+    settling,
+    situations,
+    stopping,
+    writing,
+)
 from pitches.decisions import Reason
 from pitches.models import FollowUpTask, Match, Message, Pitch, ReviewTask, Variant
 from prospects import suppressions
@@ -272,7 +280,9 @@ def drafts_of(task: ReviewTask) -> list[Message]:
 
 
 def shown(task: ReviewTask) -> str:
-    """A hash over what a reader of this task sees: recipient, sender, every draft's words."""
+    """A hash over what a reader of this task sees: recipient, sender, every draft's words and
+    files.
+    """
     told = [
         [
             draft.pk,
@@ -282,6 +292,7 @@ def shown(task: ReviewTask) -> str:
                 [v.pk, v.subject, v.body]
                 for v in sorted(draft.variants.all(), key=lambda v: v.number)
             ],
+            attachments.planned(draft),
         ]
         for draft in drafts_of(task)
     ]
@@ -365,6 +376,7 @@ def _freeze_one(
         subject=words.subject,
         body=words.body,
         html=words.html,
+        attachments=attachments.planned(message),
         to_address=message.pitch.address.value,
         approved_sha256=sha256,
         approved_at=now,

@@ -20,7 +20,7 @@ from django.db.models import Max, Q
 from campaigns import texts
 from campaigns.models import Blackout, Campaign, Candidate, Channel, Step
 from campaigns.zones import zone
-from pitches import fingerprints, letters, unsubscribing
+from pitches import attachments, fingerprints, letters, unsubscribing
 from pitches.limits import Ledger, Limits
 from pitches.models import (
     Breaker,
@@ -192,8 +192,14 @@ def step_before(message: Message) -> Step | None:
 
 
 def text_problems(message: Message) -> tuple[str, ...]:
-    """What forbids that these frozen words leave in the present send mode (LAW-1, LAW-24)."""
-    return tuple(_against_the_law(message)) if message.channel == Channel.EMAIL else ()
+    """What forbids that these frozen words leave in the present send mode (LAW-1, LAW-24), or
+    that their files go with them.
+    """
+    if message.channel != Channel.EMAIL:
+        return ()
+    files = attachments.problems(message) if message.attachments else []
+    told = (problem["detail"].rstrip(".") for problem in files)
+    return (*_against_the_law(message), *told)
 
 
 def _against_the_law(message: Message) -> Iterator[str]:

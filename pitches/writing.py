@@ -17,7 +17,7 @@ from django.utils.html import escape
 from campaigns import channels, presets, texts
 from campaigns.channels import Problem
 from campaigns.models import Channel, PitchTemplate, Tone
-from pitches import context, letters, unsubscribing
+from pitches import attachments, context, letters, unsubscribing
 from pitches.models import Match, Message, SendMode, Variant
 from prospects import suppressions
 from prospects.models import ContentItem
@@ -257,7 +257,9 @@ def problems(message: Message, *, subject: str, body: str) -> list[Problem]:
     found = texts.problems(
         message.channel, subject, body, in_thread=letters.is_in_thread(message)
     )
-    return found + (_owed_to_the_law(message) if message.channel == Channel.EMAIL else [])
+    if message.channel == Channel.EMAIL:
+        found += [*_owed_to_the_law(message), *attachments.problems(message)]
+    return found
 
 
 def _owed_to_the_law(message: Message) -> list[Problem]:

@@ -10,6 +10,7 @@ from django.db.models import Prefetch
 from django.urls import reverse
 
 from campaigns.models import Step
+from pitches import attachments
 from pitches.decisions import Reason
 from pitches.models import (
     FollowUpTask,
@@ -187,6 +188,8 @@ def _why(message: Message) -> str:
         told.append(message.last_error)
     if message.status == Message.Status.SENT:
         told.append(f"to {message.to_address}; {message.receipt}")
+    if files := attachments.told(message.attachments):
+        told.append(f"with {files}")
     if message.approved_policy:
         told.append(f"nobody had to read it: {message.approved_policy}")
     return ". ".join(filter(None, told))

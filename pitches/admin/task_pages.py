@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch, Q
 
+from campaigns import resumes
 from campaigns.channels import Problem
-from campaigns.models import BaseFact, CandidateFact
-from pitches import matching, pitching, recipients, review, urgency, writing
+from campaigns.models import BaseFact, Candidate, CandidateFact
+from pitches import attachments, matching, pitching, recipients, review, urgency, writing
 from pitches.admin import past
 from pitches.decisions import Decision, Verdict
 from pitches.models import Match, Message, Pitch, ReviewTask, Variant
@@ -184,11 +185,30 @@ class Draft:
         return self.variant.subject
 
 
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file that goes with a message: its name, its size in words, and where staff open it."""
+
+    name: str
+    size: str
+    url: str
+
+
+def attached(rows: Iterable[dict[str, Any]]) -> list[Attached]:
+    """The rows of ``Message.attachments``, for a page."""
+    return [
+        Attached(row["name"], resumes.megabytes(row["size"] or 0), attachments.address(row))
+        for row in rows
+    ]
+
+
 @dataclass(slots=True)
 class StepPage:
     message: Message
     drafts: list[Draft]
     when: str
+    files: list[Attached] = field(default_factory=list)
+    without_file: list[Candidate] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
@@ -301,7 +321,10 @@ def _step(message: Message) -> StepPage:
     )
     if choice:
         choice.is_choice = True
-    return StepPage(message, drafts, _when(message))
+    is_open = message.status == Message.Status.DRAFT
+    files = attachments.planned(message) if is_open else message.attachments
+    without = attachments.without(message) if is_open else []
+    return StepPage(message, drafts, _when(message), attached(files), without)
 
 
 def _draft(message: Message, variant: Variant) -> Draft:

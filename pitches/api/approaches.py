@@ -127,9 +127,9 @@ class MessageSerializer(serializers.ModelSerializer):
         fields = [
             "id", "campaign", "pitch", "lead", "step", "number", "channel", "status",
             "send_mode", "sender", "to_address", "message_id", "revision", "subject", "body",
-            "approved_at", "approved_by", "approved_policy", "not_before", "send_at",
-            "expires_at", "hold_reason", "hold_until", "attempts", "last_error", "sent_at",
-            "delivered_at", "opened_at", "clicked_at", "replied_at", "bounced_at",
+            "attachments", "approved_at", "approved_by", "approved_policy", "not_before",
+            "send_at", "expires_at", "hold_reason", "hold_until", "attempts", "last_error",
+            "sent_at", "delivered_at", "opened_at", "clicked_at", "replied_at", "bounced_at",
             "canceled_reason", "resolved_at", "resolution", "created_at",
         ]  # fmt: skip
 

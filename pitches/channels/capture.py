@@ -84,6 +84,12 @@ class Captured:
         return addresses[0].addr_spec if addresses else ""
 
     @property
+    def files(self) -> list[tuple[str, int]]:
+        """Name and size in bytes of each file that went along."""
+        parts = self.mail.iter_attachments()
+        return [(part.get_filename() or "", len(part.get_content())) for part in parts]
+
+    @property
     def text(self) -> str:
         part = self.mail.get_body(("plain",))
         return part.get_content() if part else ""
