@@ -315,6 +315,7 @@ VIEWSETS: dict[str, Any] = {
     "breakers": pitches.Breakers,
     "follow-up-tasks": pitches.FollowUpTasks,
     "incoming-messages": pitches.IncomingMessages,
+    "webhook-deliveries": pitches.WebhookDeliveries,
     "placements": pitches.Placements,
 }
 

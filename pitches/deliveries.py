@@ -57,6 +57,13 @@ def address_of(sender: Sender) -> str:
     return callbacks.address_of(provider, sender.pk) if provider and sender.pk else ""
 
 
+def inbound_address_of(sender: Sender) -> str:
+    """Where its provider hands on the mail that it receives; empty where none does."""
+    provider = f"{provider_of(sender)}_inbound"
+    is_known = provider in sources.names() and sender.pk
+    return callbacks.address_of(provider, sender.pk) if is_known else ""
+
+
 def sender_of(provider: str, secret: str) -> Sender:
     """Whose address it is, with what proves a report and no other secret; raises BadAddress."""
     needed = Sender.objects.only("transport", "provider", "provider_options")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -48,6 +49,9 @@ GRAVITY += [Message.BounceKind.OURS.value, Message.BounceKind.HARD.value]
 # What a breaker counts.
 JUDGED = (*NOT_DELIVERED, Kind.COMPLAINED)
 FIELDS = [*FACTS.values(), "bounced_at", "bounce_kind"]
+
+# A server's answer names whom it refused; an event outlives the person's erasure.
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']{1,64}@[^\s<>()\[\],;:\"']{1,255}")
 
 Facts = dict[str, Any]
 
@@ -305,7 +309,11 @@ def insert_events(
 
 def _row(report: Report, message: Message | None, *, now: datetime) -> dict[str, Any]:
     sent_at = _sent_at(message) if message else None
-    notes = {"reason": report.reason, "label": report.label, "bounce": report.bounce_kind}
+    notes = {
+        "reason": _ADDRESS.sub("(an address)", report.reason),
+        "label": report.label,
+        "bounce": report.bounce_kind,
+    }
     return {
         "id": report.event_id,
         "kind": str(report.kind),

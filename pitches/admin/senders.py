@@ -143,7 +143,11 @@ class SenderAdmin(Kept, Page):
         address = deliveries.address_of(sender)
         if not address or not self.has_change_permission(request, sender):
             return None
-        return {"address": address, "missing": deliveries.missing_option(sender)}
+        return {
+            "address": address,
+            "inbound": deliveries.inbound_address_of(sender),
+            "missing": deliveries.missing_option(sender),
+        }
 
     @display(description="status", ordering="status", label=STATUS_COLORS)
     def colored_status(self, sender: Sender) -> tuple[str, str]:

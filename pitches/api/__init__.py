@@ -6,7 +6,7 @@ their matches to review, the status of their pitches and their placements.
 
 from pitches.api.approaches import CampaignMessages, Messages, Pitches
 from pitches.api.figures import OutreachAnalytics, OutreachStatus
-from pitches.api.hearing import FollowUpTasks, IncomingMessages
+from pitches.api.hearing import FollowUpTasks, IncomingMessages, WebhookDeliveries
 from pitches.api.matches import Matches
 from pitches.api.placements import Placements
 from pitches.api.planned import (
@@ -51,5 +51,6 @@ __all__ = [
     "SequenceGenerate",
     "SequenceOfProspect",
     "Stops",
+    "WebhookDeliveries",
     "WeeklyCadence",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import django_filters
+from django.db.models import QuerySet
 from django.utils.timezone import now
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import (
@@ -25,6 +26,7 @@ from pitches.models import (
     FollowUpTask,
     IncomingMessage,
     Pitch,
+    WebhookDelivery,
 )
 
 
@@ -111,3 +113,38 @@ class IncomingMessages(viewsets.ReadOnlyModelViewSet):
             self.get_object(), meant["pitch"], by=access.caller(request), now=now()
         )
         return Response(IncomingMessageSerializer(incoming).data)
+
+
+class WebhookDeliverySerializer(serializers.ModelSerializer):
+    """Without what was said: that is full of people, and may hold a secret."""
+
+    class Meta:
+        model = WebhookDelivery
+        fields = [
+            "id", "provider", "sender", "verdict", "received_at", "processed_at", "error",
+        ]  # fmt: skip
+
+
+class WebhookDeliveryFilters(filters.FilterSet):
+    provider = django_filters.CharFilter()
+    sender = IdFilter(field_name="sender_id")
+    verdict = filters.ChoiceFilter(choices=WebhookDelivery.Verdict.choices)
+    is_processed = YesNoFilter(field_name="processed_at", lookup_expr="isnull", exclude=True)
+    is_understood = YesNoFilter(method="understood")
+
+    def understood(
+        self, rows: QuerySet[WebhookDelivery], name: str, wanted: bool
+    ) -> QuerySet[WebhookDelivery]:
+        """Those without an event that was set aside, or those with one."""
+        return rows.filter(error="") if wanted else rows.filter(error__gt="")
+
+
+@extend_schema(tags=["webhook deliveries"])
+class WebhookDeliveries(viewsets.ReadOnlyModelViewSet):
+    """What providers reported, the newest first, and what of it was not understood. Staff."""
+
+    permission_classes = [access.Staff]
+    queryset = WebhookDelivery.objects.defer("body", "headers", "delivery_id")
+    serializer_class = WebhookDeliverySerializer
+    filterset_class = WebhookDeliveryFilters
+    ordering = ("-pk",)

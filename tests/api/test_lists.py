@@ -8,10 +8,12 @@ from tests.api.conftest import V1, with_id
 from tests.factories import (
     AIUsageFactory,
     AngleFactory,
+    BreakerFactory,
     CampaignFactory,
     CandidateFactFactory,
     CandidateFactory,
     ClientFactory,
+    ConsentFactory,
     ContactAddressFactory,
     EmailLimitFactory,
     FactFactory,
@@ -32,6 +34,7 @@ from tests.factories import (
     StopFactory,
     SuppressionFactory,
     VariantFactory,
+    WebhookDeliveryFactory,
 )
 
 
@@ -63,9 +66,11 @@ def pitch():
 
 LISTS = {
     "ai-usage": lambda: AIUsageFactory(campaign=CampaignFactory()),
+    "breakers": BreakerFactory,
     "campaigns": campaign,
     "candidates": candidate,
     "clients": ClientFactory,
+    "consents": ConsentFactory,
     "contacts": ContactAddressFactory,
     "follow-up-tasks": FollowUpTaskFactory,
     "incoming-messages": IncomingMessageFactory,
@@ -84,6 +89,7 @@ LISTS = {
     "sequences": PlacementSequenceFactory,
     "stops": StopFactory,
     "suppressions": SuppressionFactory,
+    "webhook-deliveries": WebhookDeliveryFactory,
 }
 
 

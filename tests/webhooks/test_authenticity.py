@@ -16,7 +16,7 @@ from pitches.models import Event, WebhookDelivery
 from pitches.sources import twilio
 from tests.clock import MONDAY
 from tests.factories import MessageFactory
-from tests.webhooks.callers import BY_NAME, CALLERS, JSON, Happening, postmark
+from tests.webhooks.callers import BY_NAME, CALLERS, FORM, JSON, Happening, postmark
 
 PATHS = pytest.mark.parametrize("caller", CALLERS, ids=lambda caller: caller.name)
 SIGNING = [caller for caller in CALLERS if caller.signs_body]
@@ -182,6 +182,41 @@ def test_a_signed_time_more_than_five_minutes_away_is_refused(caller, minutes, p
     just = MONDAY + timedelta(minutes=minutes, seconds=-60 if minutes > 0 else 60)
     request = caller.request(event_for(caller), sender, at=just)
     assert post(caller, sender, request).status_code == 200
+
+
+@pytest.mark.parametrize("minutes", [-10, 10])
+@named(TIMED)
+@pytest.mark.django_db
+@pytest.mark.req("SEC-13", "SEC-14")
+def test_while_a_clock_is_ten_minutes_off_nothing_signed_is_taken(caller, minutes, post):
+    """Nor lost: the provider tries again, and is believed once the clock is right."""
+    sender = caller.sender(caller.secrets[0])
+    sent_by(sender, caller)
+    request, off = caller.request(event_for(caller), sender), timedelta(minutes=minutes)
+    assert post(caller, sender, request, now=MONDAY + off).status_code == 403
+    assert not Event.objects.exists()
+    assert post(caller, sender, request).json() == {"stored": True, "known": False}
+    take()
+    assert Event.objects.count() == 1
+
+
+@PATHS
+@pytest.mark.django_db
+@pytest.mark.req("SEC-13", "SEC-14")
+def test_a_body_written_anew_is_refused_or_has_no_second_effect(caller, post):
+    """Who signs the body is not believed; of the others, the event is known by itself."""
+    sender = caller.sender(caller.secrets[0])
+    sent_by(sender, caller)
+    request = caller.request(event_for(caller), sender)
+    if request.content_type == FORM:
+        anew = request.body.replace(b"=", b"=%20", 1)
+    else:
+        anew = json.dumps(json.loads(request.body), indent=1).encode()
+    first = post(caller, sender, replace(request, body=anew))
+    assert first.status_code == (403 if caller.signs_body else 200)
+    assert post(caller, sender, request).status_code == 200
+    take()
+    assert Event.objects.count() == 1
 
 
 @PATHS

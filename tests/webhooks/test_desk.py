@@ -28,6 +28,7 @@ def test_the_sender_shows_the_address_and_what_is_missing(sender, page):
     path = reverse("admin:pitches_sender_change", args=[sender.pk])
     html = page.get(path).content.decode()
     assert callbacks.address_of("sparkpost", sender.pk) in html
+    assert callbacks.address_of("sparkpost_inbound", sender.pk) in html
     assert "Its reports are refused" not in html
     sender.provider_options = "{}"
     sender.save()
@@ -38,6 +39,14 @@ def test_who_may_only_look_does_not_see_the_address(sender, page, ada):
     ada.user_permissions.remove(Permission.objects.get(codename="change_sender"))
     html = page.get(reverse("admin:pitches_sender_change", args=[sender.pk])).content.decode()
     assert callbacks.address_of("sparkpost", sender.pk) not in html
+    assert callbacks.address_of("sparkpost_inbound", sender.pk) not in html
+
+
+def test_no_address_for_mail_is_shown_where_the_provider_hands_none_on(page, db):
+    sender = BY_NAME["brevo"].sender("overture:word-one")
+    html = page.get(reverse("admin:pitches_sender_change", args=[sender.pk])).content.decode()
+    assert callbacks.address_of("brevo", sender.pk) in html
+    assert "brevo_inbound" not in html
 
 
 def test_a_delivery_shows_what_it_says_and_its_text_escaped(sender, page):

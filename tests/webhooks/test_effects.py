@@ -12,6 +12,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from pitches import deliveries, sources, tracking
 from pitches.models import (
@@ -26,6 +27,7 @@ from pitches.models import (
 from pitches.sources import Delivered, Report, Source
 from pitches.tracking import Origin
 from prospects import suppressions
+from prospects.models import Contact, ContactAddress
 from tests.clock import MONDAY
 from tests.factories import MessageFactory, PitchFactory, SenderFactory
 from tests.races import Aside
@@ -366,6 +368,54 @@ def test_a_report_about_nobody_is_kept_and_let_go_of(sender):
     deliveries.take(delivery, now=MONDAY + HOUR)
     assert delivery.processed_at is not None
     assert "paula" not in json.dumps(Event.objects.get().payload)
+
+
+def anonymise(message):
+    """Nothing of the person is left in the rows that stay."""
+    address = message.pitch.address
+    gone = f"erased-{address.pk}@erased.invalid"
+    Message.objects.filter(pk=message.pk).update(to_address=gone, subject="", body="")
+    ContactAddress.objects.filter(pk=address.pk).update(value=gone, canonical=gone)
+    Contact.objects.filter(pk=address.contact_id).update(name="", title="")
+
+
+def remove(message):
+    """The rows are gone, as where a backup from before was restored."""
+    pitch, address = message.pitch, message.pitch.address
+    message.delete()
+    pitch.delete()
+    address.contact.delete()
+
+
+@pytest.mark.parametrize("erase", [anonymise, remove])
+@pytest.mark.parametrize("kind", ["open", "spam_complaint", "list_unsubscribe", "bounce"])
+@pytest.mark.django_db
+def test_a_report_about_an_erased_person_brings_nothing_of_them_back(
+    kind, erase, sender, settings, client
+):
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://desk.example.com", ["testserver"]
+    message = sent(sender)
+    person = message.pitch.address.value
+    event = sparkpost(message, kind)
+    event["msys"]["message_event"] |= {
+        "rcpt_to": person, "bounce_class": "10", "raw_reason": f"550 5.1.1 no {person} here"
+    }  # fmt: skip
+    suppressions.add("email", person, reason="erased", source="asked", now=MONDAY)
+    erase(message)
+    answer = client.post(
+        urlsplit(BY_NAME["sparkpost"].address(sender)).path,
+        json.dumps([event]),
+        content_type=JSON,
+        headers=basic("overture:word-one"),
+    )
+    assert answer.status_code == 200
+    done = deliveries.work_through(deliveries.waiting(), now=timezone.now() + HOUR)
+    assert (done.failed, done.recorded.problems) == (0, [])
+    assert not deliveries.waiting().exists()
+    models = (Contact, ContactAddress, Message, Pitch, Stop, IncomingMessage)
+    assert person not in repr([list(model.objects.values()) for model in models])
+    assert suppressions.suppressed([person]) == {person: "erased"}
+    assert person not in repr(list(Event.objects.values()))
 
 
 @pytest.mark.django_db
