@@ -19,7 +19,7 @@ from knox.models import AuthToken
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from .models import Beat, TickRun
+from .models import Alert, Beat, TickRun
 
 
 class ForLooking:
@@ -53,6 +53,13 @@ class TickRunAdmin(ForLooking, ModelAdmin):
     search_fields = ("name",)
 
 
+class AlertAdmin(ForLooking, ModelAdmin):
+    list_display = ("title", "kind", "created_at", "told_at", "attempts", "last_error")
+    list_filter = ("kind",)
+    search_fields = ("key",)
+
+
+admin.site.register(Alert, AlertAdmin)
 admin.site.register(Beat, BeatAdmin)
 admin.site.register(TickRun, TickRunAdmin)
 for model, base in (

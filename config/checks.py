@@ -153,6 +153,18 @@ def sending(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
         )
 
 
+@register
+def alerting(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    """The chat's address is told only to the chat."""
+    url = settings.ALERT_WEBHOOK_URL
+    if url and not url.startswith("https://"):
+        yield Error(
+            "ALERT_WEBHOOK_URL does not begin with https://, so everybody on the way reads it.",
+            hint="Copy the address that the chat shows, or leave it empty.",
+            id="config.E033",
+        )
+
+
 @register(Tags.database)
 def database(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
     """Connections are not pooled: the queue forks, and a shared one runs jobs twice."""

@@ -15,7 +15,7 @@ import crm_sync.home
 import pitches.home
 import prospects.home
 from campaigns.access import is_admin
-from config import beats, look
+from config import alerts, beats, look
 from config.cards import Card, Figure, figure, rows_at
 from config.models import TickRun
 
@@ -58,6 +58,7 @@ def first_screen(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any
 def cards(user: Any, now: datetime) -> list[Card]:
     """All cards this user may see; decisions first."""
     return [
+        *alerts.cards(user),
         *pitches.home.cards(user, now),
         *campaigns.home.cards(user, now),
         *prospects.home.cards(user, now),

@@ -90,6 +90,22 @@ PLANNED = [
         "Asks DNS whether the senders' domains vouch for their mail.",
         cron="50 4 * * *",
     ),
+    Planned(
+        "tell",
+        "pitches.jobs.gather_news",
+        "Gathers what a person should hear of.",
+        minutes=1,
+    ),
+    Planned("alerts", "config.alerts.tell_what_waits", "Tells it by mail and chat.", minutes=1),
+    Planned(
+        "digest", "pitches.jobs.write_digest", "Writes the digest of the day.", cron="0 7 * * *"
+    ),
+    Planned(
+        "audit",
+        "pitches.jobs.look_for_violations",
+        "Audits what went out in two days.",
+        cron="10 5 * * *",
+    ),
     Planned("prune", "config.ticks.prune", "Deletes old results and beats.", cron="20 3 * * *"),
 ]
 

@@ -19,12 +19,14 @@ from pitches import (
     delegating,
     deliverability,
     deliveries,
+    digest,
     inbox,
     outbox,
     outreach,
     reaping,
     resolving,
     sending,
+    telling,
 )
 
 log = logging.getLogger(__name__)
@@ -182,3 +184,22 @@ def check_domains(deadline: Deadline) -> dict[str, int]:
     """Ask DNS about every sender's domain, the one not asked about for longest first."""
     done = deliverability.check_all(now=database_now(), stop=lambda: deadline.passed)
     return {"asked": len(done), "wrong": sum(not report.is_good for _, report in done)}
+
+
+@tick("tell")
+def gather_news(deadline: Deadline) -> dict[str, int]:
+    """Write down what a person should hear of; the alerts tell it."""
+    return {"new": telling.gather(now=database_now())}
+
+
+@tick("audit")
+def look_for_violations(deadline: Deadline) -> dict[str, int]:
+    """Audit what went out in the last two days, and tell of what is wrong."""
+    return {"violations": telling.audit(now=database_now())}
+
+
+@tick("digest")
+def write_digest(deadline: Deadline) -> dict[str, int]:
+    """The digest of the day, for the alerts to tell."""
+    made = digest.write(now=database_now())
+    return {"waiting": sum(line.count for line in made.parts["Waits for you"])}
