@@ -48,6 +48,7 @@ from pitches.inbox import InboxUnavailable, MeaningSettled
 from pitches.journal import JournalUnavailable
 from pitches.resolving import NotResolvable
 from pitches.review import NoReason, NotApprovable
+from pitches.samples import NotSent
 from pitches.sequences import NotWritten
 from prospects import api as prospects
 from prospects.addresses import AddressError
@@ -64,6 +65,7 @@ DOMAIN = (
     (NotApprovable, status.HTTP_409_CONFLICT, "not_approvable"),
     (NotResolvable, status.HTTP_409_CONFLICT, "not_resolvable"),
     (CannotClose, status.HTTP_409_CONFLICT, "cannot_close"),
+    (NotSent, status.HTTP_409_CONFLICT, "not_sent"),
     (Held, status.HTTP_409_CONFLICT, "held"),
     (MeaningSettled, status.HTTP_409_CONFLICT, "meaning_settled"),
     (InboxUnavailable, status.HTTP_503_SERVICE_UNAVAILABLE, "inbox_unavailable"),

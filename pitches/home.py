@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Max, Min
 from django.utils import timezone
 
@@ -17,6 +18,7 @@ from pitches.models import (
     Message,
     ReviewTask,
     Sender,
+    SendMode,
     Stop,
     WebhookDelivery,
 )
@@ -34,20 +36,21 @@ def cards(user: Any, now: datetime) -> list[Card]:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Whether everything is stopped, and when mail last went out."""
+    """Whether everything is stopped, when mail last went out, how many domains are not right."""
 
     stop: Stop | None
     last_out: datetime | None
     may_stop: bool
+    unvouched: int = 0
 
 
 def switch(user: Any, now: datetime) -> Switch | None:
-    """The stop switch, for whom may see it. Two queries."""
+    """The stop switch, for whom may see it. Three queries."""
     if not user.has_perm("pitches.view_stop"):
         return None
     stops = Stop.objects.filter(Stop.in_force(now), scope=Stop.Scope.EVERYTHING)
     out = Message.objects.filter(status__in=Message.COUNTED).aggregate(at=Max("counted_at"))
-    return Switch(stops.first(), out["at"], user.has_perm("pitches.add_stop"))
+    return Switch(stops.first(), out["at"], user.has_perm("pitches.add_stop"), unvouched())
 
 
 def has_rehearsal() -> bool:
@@ -74,6 +77,18 @@ def unknown(user: Any) -> int:
     if not user.has_perm("pitches.view_message"):
         return 0
     return Message.objects.filter(status=Message.Status.UNKNOWN).count()
+
+
+def unvouched() -> int:
+    """Active senders of mail whose domain is not in order, or was never asked about (LAW-5).
+
+    None where mail stays on this machine.
+    """
+    if settings.SEND_MODE == SendMode.CAPTURE:
+        return 0
+    rows = Sender.objects.filter(status=Sender.Status.ACTIVE, transport__in=Sender.BY_MAIL)
+    known = rows.only("address", "transport", "dns_report")
+    return sum(not sender.is_vouched_for for sender in known)
 
 
 def _needs_you(now: datetime) -> list[Card]:

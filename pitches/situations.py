@@ -243,7 +243,7 @@ def situation(target: Target, around: Surroundings) -> Situation:
         reply_unclear="message" in target.extra
         and target.extra["message"].pitch_id in around.unclear,
         rehearsed_pitches=around.rehearsed_pitches,
-        on_allowlist=around.mode != SendMode.ALLOWLIST or _is_allowed(email),
+        on_allowlist=around.mode != SendMode.ALLOWLIST or is_allowed(email),
         leaving=around.leaving[target.sender.pk] if target.sender else [],
         reads_own_inbox=around.mode == SendMode.CAPTURE,
         requests_used=_requests_of(target, around)[0],
@@ -332,7 +332,8 @@ def _in_conversation_until(target: Target, around: Surroundings) -> datetime | N
     return max(others, default=None)
 
 
-def _is_allowed(email: str) -> bool:
+def is_allowed(email: str) -> bool:
+    """Whether SEND_ALLOWLIST names an address, or its domain as @example.com."""
     allowed = {entry.lower() for entry in settings.SEND_ALLOWLIST}
     email = email.lower()
     return email in allowed or f"@{email.rpartition('@')[2]}" in allowed

@@ -20,7 +20,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from config.db import WrongStatus
 from config.desk import STATUS_COLORS, Ledger, display, status_of, user_of
-from pitches import review
+from pitches import review, samples
 from pitches.admin import task_pages
 from pitches.models import ReviewTask, Variant
 
@@ -214,6 +214,7 @@ class ReviewTaskAdmin(Ledger):
             "reject": self._reject,
             "edit": self._edit,
             "restore": self._restore,
+            "sample": self._sample,
             "withdraw": self._withdraw,
         }
         act = acts.get(request.POST.get("do", ""))
@@ -221,7 +222,7 @@ class ReviewTaskAdmin(Ledger):
             return redirect(request.get_full_path())
         try:
             return act(request, task)
-        except (WrongStatus, ValidationError, review.NotApprovable) as e:
+        except (WrongStatus, ValidationError, review.NotApprovable, samples.NotSent) as e:
             # Somebody else was quicker, or the words do not hold: a sentence, never a failure.
             for sentence in sentences(e):
                 self.message_user(request, sentence, messages.WARNING)
@@ -270,6 +271,13 @@ class ReviewTaskAdmin(Ledger):
     def _restore(self, request: HttpRequest, task: ReviewTask) -> HttpResponse:
         variant = self._variant(task, request.POST.get("variant", ""))
         review.restore(variant, by=user_of(request), now=timezone.now())
+        return self._again(request, variant)
+
+    def _sample(self, request: HttpRequest, task: ReviewTask) -> HttpResponse:
+        """The words of one draft to the reader's own address; nothing is decided by it."""
+        variant = self._variant(task, request.POST.get("variant", ""))
+        told = samples.send_variant(variant, by=user_of(request), now=timezone.now())
+        self.message_user(request, told, messages.SUCCESS)
         return self._again(request, variant)
 
     def _again(self, request: HttpRequest, variant: Variant) -> HttpResponse:

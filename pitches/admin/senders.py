@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -14,7 +15,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 
 from config.desk import STATUS_COLORS, Kept, Ledger, Page, Rows, display, status_of
 from pitches import deliveries, limits, thresholds
-from pitches.admin import breakers, captured, stops
+from pitches.admin import breakers, captured, mailbox, stops
 from pitches.channels import options
 from pitches.models import EmailLimit, Sender, SenderCampaign, Stop
 
@@ -58,6 +59,7 @@ class SenderAdmin(Kept, Page):
         "transport",
         "daily_limit",
         "inbox_read_at",
+        "health",
     )
     list_filter = ("status", "transport")
     search_fields = ("name__istartswith", "address__istartswith")
@@ -88,7 +90,11 @@ class SenderAdmin(Kept, Page):
                     "smtp_host",
                     ("smtp_port", "smtp_security"),
                     ("imap_host", "imap_port"),
-                    ("username", "password"),
+                    ("imap_security", "inbox_folder", "sent_folder"),
+                    ("login", "username", "password"),
+                    ("oauth_token_url", "oauth_client_id"),
+                    ("oauth_client_secret", "oauth_refresh_token"),
+                    "dkim_selector",
                     ("inbox_read_at", "inbox_error"),
                 ),
             },
@@ -118,6 +124,7 @@ class SenderAdmin(Kept, Page):
             ),
             path("<int:sender>/read/", wrap(captured.read), name="pitches_read_inbox"),
             path("<int:pk>/pause/", wrap(stops.mailbox), name="pitches_pause_sender"),
+            path("<int:pk>/health/", wrap(mailbox.view), name="pitches_sender_health"),
             *super().get_urls(),
         ]
 
@@ -149,6 +156,11 @@ class SenderAdmin(Kept, Page):
             "missing": deliveries.missing_option(sender),
         }
 
+    @display(description="")
+    def health(self, sender: Sender) -> str:
+        url = reverse("admin:pitches_sender_health", args=[sender.pk])
+        return format_html('<a href="{}">How it stands</a>', url)
+
     @display(description="status", ordering="status", label=STATUS_COLORS)
     def colored_status(self, sender: Sender) -> tuple[str, str]:
         return status_of(sender)
@@ -177,14 +189,16 @@ class EmailLimitAdmin(Page):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """With what holds although it is no row: the defaults, and each mailbox's own."""
-        today = timezone.now().date()
+        today, is_live = timezone.now().date(), settings.SEND_MODE == "live"
         boxes = Sender.objects.filter(status=Sender.Status.ACTIVE)[:MOST_MAILBOXES]
         more = {
             "built_in": [
                 (EmailLimit.Scope(scope).label, maximum, EmailLimit.Counts(counts).label, hours)
                 for scope, (maximum, counts, hours) in limits.DEFAULTS.items()
             ],
-            "mailboxes": [(box, limits.of_sender(box, on=today)) for box in boxes],
+            "mailboxes": [
+                (box, limits.of_sender(box, on=today, is_live=is_live)) for box in boxes
+            ],
             "warns_at": thresholds.VOLUME_A_DAY,
         }
         return super().changelist_view(request, {**(extra_context or {}), **more})

@@ -23,7 +23,7 @@ from config.rest import (
     Strict,
     YesNoFilter,
 )
-from pitches import breakers, connections, stopping
+from pitches import breakers, connections, deliverability, samples, stopping
 from pitches.api.asked import Reason, given
 from pitches.models import (
     Breaker,
@@ -44,7 +44,8 @@ class SenderSerializer(serializers.ModelSerializer):
             "id", "name", "address", "user", "campaigns", "transport", "status",
             "status_reason", "signature", "time_zone", "daily_limit", "hourly_limit",
             "ramp_start", "ramp_step", "ramp_began_on", "gap_min", "gap_max", "inbox_read_at",
-            "inbox_error", "checked_at", "check_error", "created_at",
+            "inbox_error", "checked_at", "check_error", "dkim_selector", "dns_checked_at",
+            "dns_report", "created_at",
         ]  # fmt: skip
 
 
@@ -59,6 +60,27 @@ class CheckedSerializer(serializers.Serializer):
 
     works = serializers.BooleanField()
     tried = TriedSerializer(many=True)
+
+
+class FindingSerializer(serializers.Serializer):
+    """One part of what DNS says: good, bad, or unknown where it could not be asked."""
+
+    name = serializers.CharField()
+    state = serializers.CharField()
+    code = serializers.CharField(help_text="What is wrong; the same for the same fault.")
+    sentence = serializers.CharField()
+
+
+class DomainSerializer(serializers.Serializer):
+    """Whether a sender's domain vouches for its mail."""
+
+    domain = serializers.CharField()
+    is_good = serializers.BooleanField()
+    findings = FindingSerializer(many=True)
+
+
+class ToldSerializer(serializers.Serializer):
+    sentence = serializers.CharField()
 
 
 class SenderFilters(filters.FilterSet):
@@ -84,6 +106,22 @@ class Senders(viewsets.ReadOnlyModelViewSet):
         """Connect and log in at its servers; nothing is sent, nothing read."""
         checked = connections.check(self.get_object(), now=timezone.now())
         return Response(CheckedSerializer(checked).data)
+
+    @extend_schema(request=None, responses=DomainSerializer)
+    @action(detail=True, methods=["post"])
+    def domain(self, request: Request, pk: str) -> Response:
+        """Ask DNS about its SPF, DKIM, DMARC, MX and PTR, and keep what was found."""
+        report = deliverability.check(self.get_object(), now=timezone.now())
+        return Response(DomainSerializer(report.stored()).data)
+
+    @extend_schema(request=None, responses=ToldSerializer)
+    @action(detail=True, methods=["post"])
+    def sample(self, request: Request, pk: str) -> Response:
+        """Send a test through it to your own address; 409 with the reason if it may not go."""
+        told = samples.send_greeting(
+            self.get_object(), by=access.caller(request), now=timezone.now()
+        )
+        return Response({"sentence": told})
 
 
 class EmailLimitSerializer(Strict, serializers.ModelSerializer):

@@ -63,7 +63,9 @@ def test_only_sending_hands_a_letter_to_a_channel_after_the_gate():
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         return called and node.func.attr == "hand_over"
 
-    assert functions_with(hands_over) == {("pitches/sending.py", "_hand_over")}
+    # a sample is no message: it goes to the user who asks for it, and to nobody else
+    to_oneself = ("pitches/samples.py", "_send")
+    assert functions_with(hands_over) == {("pitches/sending.py", "_hand_over"), to_oneself}
 
 
 @pytest.mark.req("REL-3")

@@ -185,6 +185,11 @@
     if (!form.matches("[data-once]")) return;
     if (form.dataset.sent) event.preventDefault();
     form.dataset.sent = "yes";
+    var button = event.submitter;
+    if (button && button.dataset.busy && !event.defaultPrevented) {
+      button.textContent = button.dataset.busy;
+      button.setAttribute("aria-busy", "true");
+    }
   });
 
   // The tone of the first message is the tone of the thread, until somebody chooses otherwise.
