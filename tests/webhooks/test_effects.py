@@ -209,6 +209,26 @@ def test_twenty_at_once_are_one_row_and_one_effect(settings):
     assert Stop.objects.filter(kind="complaint").count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.req("REL-20")
+def test_two_who_read_the_same_deliveries_at_once_make_one_effect_each():
+    sender = BY_NAME["postmark"].sender("overture:word-one")
+    messages = [sent(sender) for _ in range(20)]
+    for number, message in enumerate(messages):
+        kind = "spam_complaint" if number % 5 == 0 else "open"
+        deliver(sender, [sparkpost(message, kind, number)], number=number)
+
+    def read():
+        return deliveries.work_through(deliveries.waiting(), now=NOW)
+
+    done = [each.done() for each in [Aside(read) for _ in range(3)]]
+    assert sum(each.recorded.new for each in done) == Event.objects.count() == 20
+    assert [each.failed for each in done] == [0, 0, 0]
+    assert Stop.objects.filter(kind="complaint").count() == 4
+    assert Message.objects.filter(opened_at__isnull=False).count() == 16
+    assert not deliveries.waiting().exists()
+
+
 @pytest.mark.django_db
 @pytest.mark.req("REL-22")
 def test_one_malformed_event_of_ten_is_set_aside(sender, message):
