@@ -17,6 +17,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from config import faults
 from pitches import (
+    continuity,
     fingerprints,
     journal,
     rules,
@@ -74,6 +75,7 @@ def pass_through(
                 ask(fresh, now=now, by_person=by_person)
             if fresh.is_follow_up and not fresh.is_by_hand:
                 _inbox_is_fresh(fresh.sender, now=now)
+            continuity.confirm()
             _journal_does_not_know(fresh)
             journal.record_intent(
                 fresh.message_id,
@@ -105,8 +107,7 @@ def pass_through(
 
 def _patience() -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '5s'")
-        cursor.execute("SET LOCAL synchronous_commit = on")
+        cursor.execute("SET LOCAL lock_timeout = '5s'; SET LOCAL synchronous_commit = on")
 
 
 def _database_clock(seconds: int = 0) -> Now | F:

@@ -39,7 +39,9 @@ def send(deadline: Deadline) -> dict[str, int]:
     outbox.send_ready(now=now)
     follow_ups = outbox.follow_ups(None, until=now + outbox.HORIZON)
     outbox.carry_out(outbox.plan(follow_ups, now=now), now=now)
-    done = sending.send_due(now=database_now(), beat=_beat, stop=lambda: deadline.passed)
+    done = sending.send_due(
+        now=database_now(), beat=_beat, stop=lambda: deadline.passed, planned=True
+    )
     return {
         "sent": done.sent,
         "held": done.held,

@@ -135,7 +135,7 @@ def carry_out(planned: Plan, *, now: datetime | None = None, send: bool = True) 
         tasks = [task for task in due if task.pk in planned.moves]
         done.moved_on = following_up.move_on(tasks, now=moment)
     if send:
-        done.sending = sending.send_due(now=moment, only=done.queued.messages)
+        done.sending = sending.send_due(now=moment, only=done.queued.messages, planned=True)
     return done
 
 

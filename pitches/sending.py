@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import prefetch_related_objects
 
 from config import faults
 from pitches import (
@@ -58,12 +59,14 @@ def send_due(
     stop: Callable[[], bool] = lambda: False,
     channel_of: Callable[[Sender], Channel] | None = None,
     only: Collection[int] | None = None,
+    planned: bool = False,
 ) -> Sent:
     """Work through what has come due, for at most ``seconds`` (default: a tick's length).
 
     ``now`` moves on with the monotonic clock while this works. ``only`` names the messages (by
-    id) to look at. Each is taken up once. Running it twice, at once or late does no harm: every
-    message is claimed with a lease first.
+    id) to look at; ``planned`` says that all were planned just now, so that no first message
+    need be asked about before the gate asks. Each is taken up once. Running it twice, at once
+    or late does no harm: every message is claimed with a lease first.
     """
     began, report = time.monotonic(), Sent()
     seen: list[int] = []
@@ -91,7 +94,8 @@ def send_due(
                 settling.release(message, Held(Reason.BY_HAND, sentence=by_person))
                 report.held += 1
                 continue
-            _deliver(message, channel_for, report, now=at)
+            asked = planned and not message.is_follow_up
+            _deliver(message, channel_for, report, asked=asked, now=at)
     return report
 
 
@@ -131,17 +135,27 @@ def _claim(
         row = cursor.fetchone()
     if row is None:
         return None
-    return situations.readable(Message.objects.filter(pk=row[0])).get()
+    return (
+        Message.objects.select_related(*situations.NEEDED)
+        .defer(*situations.UNREAD)
+        .get(pk=row[0])
+    )
 
 
 def _deliver(
-    message: Message, channel_for: Callable[[Sender], Channel], report: Sent, *, now: datetime
+    message: Message,
+    channel_for: Callable[[Sender], Channel],
+    report: Sent,
+    *,
+    asked: bool,
+    now: datetime,
 ) -> None:
     """One message through talk, gate, hand over and settle."""
     try:
         channel = channel_for(message.sender)
         letter = letters.build(message, now=now)
-        _look_before_talking(message, now=now)
+        if not asked:
+            _look_before_talking(message, now=now)
         _ask_for_an_answer(message, letter, channel, now=now)
         channel.open(letter)
         try:
@@ -173,6 +187,7 @@ def _look_before_talking(message: Message, *, now: datetime) -> None:
         message.refresh_from_db(fields=["status", "lease_owner"])
         if message.status != Message.Status.CLAIMED:
             raise Held(Reason.LEASE_LOST)
+    prefetch_related_objects([message], *situations.ALSO_NEEDED)
     gate.ask(message, now=now)
 
 

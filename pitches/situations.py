@@ -15,7 +15,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max, Q
+from django.db.models import Max, Prefetch, Q
 
 from campaigns import texts
 from campaigns.models import Blackout, Campaign, Candidate, Channel, Step
@@ -115,14 +115,20 @@ NEEDED = (
 )
 
 
+# Nobody who decides looks at the numbers by which texts are likened.
+UNREAD = ("pitch__lead__embedding", "pitch__campaign__embedding")
+ALSO_NEEDED = (
+    Prefetch("pitch__matches__candidate", Candidate.objects.defer("embedding")),
+    "pitch__follow_up_tasks__step",
+)
+
+
 def readable(messages: Any) -> Any:
     """A queryset of messages with everything loaded that a situation needs.
 
     Three queries more.
     """
-    return messages.select_related(*NEEDED).prefetch_related(
-        "pitch__matches__candidate", "pitch__follow_up_tasks__step"
-    )
+    return messages.select_related(*NEEDED).defer(*UNREAD).prefetch_related(*ALSO_NEEDED)
 
 
 def target_of(message: Message) -> Target:

@@ -7,7 +7,7 @@ advisory locks of the remaining limit scopes, sender, message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from campaigns.models import Campaign, Client
 from config.db import database_now
 from pitches.fingerprints import digest
 from pitches.models import (
+    EmailLimit,
     FollowUpTask,
     Match,
     Message,
@@ -56,13 +57,31 @@ def lock_for_sending(message: Message) -> None:
     pitch = message.pitch
     contact = pitch.address.contact
     organizations = {pitch.lead.organization_id, contact.organization_id} - {None}
-    _advisory(STOP_SWITCH, shared=True)
-    _rows(Client, [pitch.campaign.client_id], "FOR SHARE")
-    _rows(Campaign, [pitch.campaign_id], "FOR SHARE")
-    _rows(Contact, [contact.pk], "FOR NO KEY UPDATE")
-    _rows(Organization, organizations, "FOR NO KEY UPDATE")
-    _scopes([pitch.campaign_id], [mail_domain(pitch.address)], "limit all")
-    _rows(Sender, [message.sender_id], "FOR NO KEY UPDATE")
+    shared = _counted_by_nobody()
+    _take(
+        [
+            _advisory(STOP_SWITCH, shared=True),
+            _rows(Client, [pitch.campaign.client_id], "FOR SHARE"),
+            _rows(Campaign, [pitch.campaign_id], "FOR SHARE"),
+            _rows(Contact, [contact.pk], "FOR NO KEY UPDATE"),
+            _rows(Organization, organizations, "FOR NO KEY UPDATE"),
+            *_scopes(
+                [pitch.campaign_id], [mail_domain(pitch.address)], "limit all", shared=shared
+            ),
+            _rows(Sender, [message.sender_id], "FOR NO KEY UPDATE"),
+        ]
+    )
+
+
+def _counted_by_nobody() -> set[str]:
+    """The kinds of limit that no row sets: where nothing is counted nobody need stand in line.
+
+    A row that is added at this very moment holds from the next message on.
+    """
+    scope = EmailLimit.Scope
+    wide = EmailLimit.objects.filter(scope__in=[scope.ALL, scope.CAMPAIGN])
+    set_by_rows = set(wide.order_by().values_list("scope", flat=True).distinct())
+    return {scope.ALL.value, scope.CAMPAIGN.value} - set_by_rows
 
 
 def lock_for_verdict(
@@ -74,37 +93,51 @@ def lock_for_verdict(
     before the verdict is counted, and none follows (LAW-14..16). May be called while a person
     is locked, not the reverse.
     """
-    _scopes(campaigns, domains)
-    _rows(Sender, senders, "FOR NO KEY UPDATE")
+    _take([*_scopes(campaigns, domains), _rows(Sender, senders, "FOR NO KEY UPDATE")])
 
 
-def _scopes(campaigns: Iterable[int], domains: Iterable[str], *others: str) -> None:
-    """The locks of those limits that hang on no row of their own, in sorted order."""
+def _scopes(
+    campaigns: Iterable[int],
+    domains: Iterable[str],
+    *others: str,
+    shared: Collection[str] = (),
+) -> list[str]:
+    """The locks of those limits that hang on no row of their own, in sorted order.
+
+    ``shared`` names the kinds that need only be kept from a verdict, not from each other.
+    """
     names = {f"limit campaign {pk}" for pk in campaigns}
     names |= {f"limit domain {domain}" for domain in domains}
-    for name in sorted(names.union(others)):
-        _advisory(name)
+    return [
+        _advisory(name, shared=name.split()[1] in shared)
+        for name in sorted(names.union(others))
+    ]
 
 
-def _rows(model: Any, ids: Iterable[int], strength: str) -> None:
-    """Lock rows without reading them into objects.
+def _take(locks: Iterable[str]) -> None:
+    """Take locks one after the other, in the order given, in one round trip."""
+    script = "; ".join(lock for lock in locks if lock)
+    if script:
+        with connection.cursor() as cursor:
+            cursor.execute(script)
+
+
+def _rows(model: Any, ids: Iterable[int], strength: str) -> str:
+    """Locks rows without reading them into objects.
 
     Not the keys: whoever only points to such a row (a new pitch to its sender) need not wait.
-    ``strength`` is one of ours, never from outside.
+    ``strength`` is one of ours, never from outside, and ids are numbers.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT id FROM {model._meta.db_table} WHERE id = ANY(%s) ORDER BY id {strength}",
-            [list(ids)],
-        )
+    numbers = ", ".join(str(int(pk)) for pk in sorted(ids))
+    if not numbers:
+        return ""
+    table = model._meta.db_table
+    return f"SELECT 1 FROM {table} WHERE id IN ({numbers}) ORDER BY id {strength}"
 
 
-def _advisory(name: str, *, shared: bool = False) -> None:
+def _advisory(name: str, *, shared: bool = False) -> str:
     number = int(digest(name)[:15], 16)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}(%s)", [number]
-        )
+    return f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}({number})"
 
 
 # -- stops of all scopes -----------------------------------------------------------------------
@@ -175,22 +208,22 @@ def _lock_for_stopping(
     sender: Sender | None,
 ) -> None:
     if scope == Stop.Scope.EVERYTHING:
-        _advisory(STOP_SWITCH)
+        lock_everything()
     if client is not None and contact is None:
-        _rows(Client, [client.pk], "FOR NO KEY UPDATE")
+        _take([_rows(Client, [client.pk], "FOR NO KEY UPDATE")])
     if campaign is not None:
-        _rows(Campaign, [campaign.pk], "FOR NO KEY UPDATE")
+        _take([_rows(Campaign, [campaign.pk], "FOR NO KEY UPDATE")])
     if contact is not None:
-        _rows(Contact, [contact.pk], "FOR NO KEY UPDATE")
+        lock_person(contact.pk)
     if organization is not None:
         # people first: the gate locks the contact before its organization
         people = Contact.objects.filter(
             Q(organization=organization) | Q(leads__organization=organization)
         )
-        _rows(Contact, people.values_list("pk", flat=True), "FOR NO KEY UPDATE")
-        _rows(Organization, [organization.pk], "FOR NO KEY UPDATE")
+        lock_people(people.values_list("pk", flat=True))
+        _take([_rows(Organization, [organization.pk], "FOR NO KEY UPDATE")])
     if sender is not None:
-        _rows(Sender, [sender.pk], "FOR NO KEY UPDATE")
+        _take([_rows(Sender, [sender.pk], "FOR NO KEY UPDATE")])
 
 
 def _pitches_of(row: Stop) -> QuerySet[Pitch]:
@@ -303,9 +336,11 @@ def _is_rehearsed(row: Pitch | Message) -> bool:
     return row.send_mode == SendMode.CAPTURE
 
 
+@transaction.atomic
 def address_is_dead(message: Message, *, now: datetime) -> None:
     """A hard bounce: the address is invalid and suppressed, its person's open steps end."""
     address = message.pitch.address
+    lock_person(address.contact_id)
     ContactAddress.objects.filter(pk=address.pk).update(
         verification=ContactAddress.Verification.INVALID, verified_at=now
     )
@@ -389,7 +424,7 @@ def way_out_taken(said: Opened, *, source: str, now: datetime) -> bool:
     if message is not None:
         people.add(message.pitch.address.contact_id)
     rehearsed = message is not None and _is_rehearsed(message)
-    _rows(Contact, people, "FOR NO KEY UPDATE")
+    lock_people(people)
     kind = Suppression.Kind.EMAIL
     is_new = _suppress_for_good(
         said.address, kind=kind, source=source, now=now, rehearsed=rehearsed
@@ -464,6 +499,7 @@ def _stop_for_good(contact_id: int, *, rehearsed: bool) -> Stop:
 def complained(pitch: Pitch, *, source: str, now: datetime) -> Stop:
     """Somebody told their provider that our mail is spam: never again, from nobody here."""
     address = pitch.address
+    lock_person(address.contact_id)
     suppressions.add(
         Suppression.Kind.EMAIL,
         address.value,
@@ -504,7 +540,7 @@ def do_not_contact(
 
 def lock_everything() -> None:
     """Hold the stop switch to the end of the transaction: nobody is in the gate meanwhile."""
-    _advisory(STOP_SWITCH)
+    _take([_advisory(STOP_SWITCH)])
 
 
 def lock_person(contact_id: int) -> None:
@@ -514,7 +550,7 @@ def lock_person(contact_id: int) -> None:
 
 def lock_people(contact_ids: Iterable[int]) -> None:
     """As ``lock_person``, for several, always in the same order."""
-    _rows(Contact, contact_ids, "FOR NO KEY UPDATE")
+    _take([_rows(Contact, contact_ids, "FOR NO KEY UPDATE")])
 
 
 def stop_pitch(pitch: Pitch, *, reason: str, kind: str = Stop.Kind.STAFF) -> None:
