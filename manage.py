@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import OperationalError
 
@@ -21,6 +22,11 @@ def main() -> None:
             raise
         first_line = str(e).splitlines()[0]
         sys.stderr.write(f"The database does not answer: {first_line}\n")
+        sys.exit(UNUSABLE)
+    except ImproperlyConfigured as e:
+        if "--traceback" in sys.argv:
+            raise
+        sys.stderr.write(f"The settings are not right: {e}\n")
         sys.exit(UNUSABLE)
 
 

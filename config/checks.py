@@ -12,6 +12,19 @@ from . import logins, visitors
 
 SEND_MODES = ["capture", "allowlist", "live"]
 SHORTEST_KEY = 32
+WAITS = (
+    "TICK_SECONDS",
+    "CLAIM_LEASE",
+    "HANDING_LEASE",
+    "EMAIL_CONNECT_TIMEOUT",
+    "EMAIL_COMMAND_TIMEOUT",
+    "EMAIL_DATA_TIMEOUT",
+    "IMAP_TIMEOUT",
+    "IMAP_TOTAL_TIMEOUT",
+    "DNS_TIMEOUT",
+    "HTTP_CONNECT_TIMEOUT",
+    "HTTP_READ_TIMEOUT",
+)
 
 
 @register
@@ -45,6 +58,18 @@ def timeouts(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
             hint="Set it above EMAIL_CONNECT_TIMEOUT + EMAIL_COMMAND_TIMEOUT.",
             id="config.E004",
         )
+
+
+@register
+def waits(app_configs: Any, **kwargs: Any) -> Iterator[CheckMessage]:
+    """Every wait has an end, and none ends before it began."""
+    for name in WAITS:
+        if getattr(settings, name) <= 0:
+            yield Error(
+                f"{name} is {getattr(settings, name)}: nothing could ever answer in that time.",
+                hint="Set it to seconds above 0, or take it out for the default.",
+                id="config.E005",
+            )
 
 
 @register(Tags.security)

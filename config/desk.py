@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.models import User
 from django.contrib.postgres.search import SearchQuery, SearchVector
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Model, Q, QuerySet
@@ -89,6 +90,21 @@ class Page(ModelAdmin):
     def menu_name(self) -> str:
         """What the sidebar calls this list; empty if it is not there."""
         return look.MENU_NAMES.get(self.opts.label_lower, "")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What an address fills a new form with, without what its fields could never hold."""
+        asked = super().get_changeform_initial_data(request)
+        return {name: value for name, value in asked.items() if self._holds(name, value)}
+
+    def _holds(self, name: str, value: Any) -> bool:
+        try:
+            field: Any = self.model._meta.get_field(name)
+            target = field.target_field if field.is_relation else field
+            for each in value if isinstance(value, list) else [value]:
+                target.to_python(each)
+        except (FieldDoesNotExist, ValidationError, ValueError, AttributeError):
+            return False
+        return True
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -328,6 +328,7 @@ def _value(model: type[models.Model], name: str, text: Any) -> Any:
     """What a cursor says of one field; raises one of NOT_A_CURSOR."""
     if not isinstance(text, str) or "\x00" in text:
         raise TypeError
+    text.encode()  # half of a letter is none: no database takes it
     value = _field(model, name).to_python(text)
     if value is None or (isinstance(value, datetime) and is_naive(value)):
         raise ValueError

@@ -8,16 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
-from config import look
+from config import environment, look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = environment.Environment()
 # The environment wins over the file. ENV_FILE lets the tests stand on a file of their own.
-environ.Env.read_env(os.environ.get("ENV_FILE") or BASE_DIR / ".env")
+environment.read_file(Path(os.environ.get("ENV_FILE") or BASE_DIR / ".env"))
 
 # Keys. Each has one purpose, so that changing one leaves what the others protect alone.
 
@@ -120,7 +119,7 @@ TEMPLATES = [
 # Database and cache
 
 if env("DATABASE_URL", default=""):
-    DATABASES = {"default": env.db_url("DATABASE_URL")}
+    DATABASES = {"default": env.postgres("DATABASE_URL")}
 else:
     DATABASES = {
         "default": {

@@ -36,7 +36,7 @@ def cards(user: Any, now: datetime) -> list[Card]:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Whether everything is stopped, when mail last went out, how many domains are not right."""
+    """Whether all is stopped, when mail last went out, how many domains are not in order."""
 
     stop: Stop | None
     last_out: datetime | None

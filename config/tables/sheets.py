@@ -12,7 +12,9 @@ from typing import Any
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
+from openpyxl.utils.datetime import from_ISO8601
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet import _reader
 
 from config.tables.records import Record, begin, is_header
 from config.tables.table import (
@@ -25,6 +27,18 @@ from config.tables.table import (
     UnreadableFile,
 )
 from config.text import clean_line
+
+
+def _moment_or_text(value: str) -> Any:
+    """A date cell's value; its text where it is no date, so that only its row is refused."""
+    try:
+        return from_ISO8601(value)
+    except ValueError:
+        return value
+
+
+# The library would give the whole file up for one such cell.
+_reader.from_ISO8601 = _moment_or_text
 
 # An XLSX is a zip: this is what it may unfold to.
 UNFOLDED_LIMIT = 15 * SIZE_LIMIT

@@ -29,6 +29,7 @@ DECIDE = "pitches.change_reviewtask"
 MOST_AT_ONCE = 200
 # A page that lay open longer was not being read.
 MOST_SECONDS = 3600
+MOST_DIGITS = 18
 # What the list is narrowed by, kept from decision to decision.
 QUEUE_FILTERS = ("kind__exact", "campaign__id__exact")
 REASONS = {
@@ -297,7 +298,9 @@ class ReviewTaskAdmin(Ledger):
         mine = Variant.objects.filter(message__pitch=task.pitch_id)
         if task.message_id:
             mine = mine.filter(message=task.message_id)
-        variant = mine.select_related("message__pitch").filter(pk=str(pk)[:18]).first()
+        number = str(pk)
+        rows = mine.select_related("message__pitch")
+        variant = rows.filter(pk=number).first() if _is_id(number) else None
         if variant is None:
             raise ValidationError("This draft is not part of the decision any more.")
         return variant
@@ -350,7 +353,7 @@ def queue_of(request: HttpRequest) -> dict[str, str]:
     """The filters under which the queue was opened, as lookups."""
     told = dict(parse_qsl(request.GET.get("_changelist_filters", "")))
     kept = {name: told[name] for name in QUEUE_FILTERS if told.get(name)}
-    if not kept.get("campaign__id__exact", "0").isdecimal():
+    if not _is_id(kept.get("campaign__id__exact", "0")):
         kept.pop("campaign__id__exact")
     return kept
 
@@ -384,10 +387,10 @@ def neighbour(task: ReviewTask, filters: dict[str, str], *, forward: bool) -> Re
 def last_decided(request: HttpRequest) -> ReviewTask | None:
     """The decision just taken by this person, for taking it back."""
     pk = request.GET.get("decided", "")
-    if not pk.isdecimal():
+    if not _is_id(pk):
         return None
     rows = ReviewTask.objects.select_related("match__candidate", "match__lead", "pitch__lead")
-    return rows.filter(pk=pk[:18], decided_by=user_of(request)).first()
+    return rows.filter(pk=pk, decided_by=user_of(request)).first()
 
 
 def may_withdraw(task: ReviewTask) -> bool:
@@ -401,9 +404,14 @@ def chosen_variants(request: HttpRequest) -> dict[int, int]:
     chosen = {}
     for name in request.POST:
         message, value = name.removeprefix("variant-"), str(request.POST.get(name, ""))
-        if message != name and message.isdecimal() and value.isdecimal():
+        if message != name and _is_id(message) and _is_id(value):
             chosen[int(message)] = int(value)
     return chosen
+
+
+def _is_id(text: str) -> bool:
+    """Whether it can be the id of a row: decimal digits, and no more than a row's id has."""
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def sentences(error: Exception) -> list[str]:

@@ -394,3 +394,19 @@ def test_who_may_only_look_gets_no_buttons_and_no_way_in(client, stranger, match
     assert page.status_code == 200
     assert not re.search(r'value="(approve|reject)"', page.content.decode())
     assert client.post(page_of(match_task), {"do": "approve"}).status_code == 403
+
+
+@pytest.mark.parametrize("number", ["²", "abc", "", "-1", "9" * 30, "9" * 5000, "1e3", "\u0661"])
+@pytest.mark.parametrize("do", ["restore", "edit", "sample", "approve"])
+def test_an_absurd_variant_is_a_sentence_and_changes_nothing(desk, staff, do, number):
+    desk.match()
+    desk.run()
+    task = ReviewTask.objects.get(kind="message")
+    url = reverse("admin:pitches_reviewtask_change", args=[task.pk])
+    fields = {"do": do, "variant": number, "body": "x", "reason": "", "seen": "no"}
+    fields |= {f"variant-{number}": number, "variant-" + "9" * 5000: "1"}
+    assert staff.post(url, fields).status_code in (302, 400)
+    task.refresh_from_db()
+    assert task.is_open
+    odd = f"campaign__id__exact={'9' * 5000}"
+    assert staff.get(url, {"_changelist_filters": odd}).status_code == 200
