@@ -396,7 +396,9 @@ def test_who_may_only_look_gets_no_buttons_and_no_way_in(client, stranger, match
     assert client.post(page_of(match_task), {"do": "approve"}).status_code == 403
 
 
-@pytest.mark.parametrize("number", ["²", "abc", "", "-1", "9" * 30, "9" * 5000, "1e3", "\u0661"])
+@pytest.mark.parametrize(
+    "number", ["²", "abc", "", "-1", "9" * 30, "9" * 5000, "1e3", "\u0661"]
+)
 @pytest.mark.parametrize("do", ["restore", "edit", "sample", "approve"])
 def test_an_absurd_variant_is_a_sentence_and_changes_nothing(desk, staff, do, number):
     desk.match()
