@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from datetime import timedelta
 
@@ -133,9 +134,12 @@ def test_a_domains_mail_is_found_over_its_index_in_a_constant_number_of_queries(
         counts.append(len(asked))
     assert counts[0] == counts[1]
     (sql,) = [q["sql"] for q in asked if "split_part" in q["sql"]]
+    (expression,) = set(re.findall(r'split_part\("prospects_contactaddress"[^)]*\)', sql))
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {sql}")
+        cursor.execute(
+            f"EXPLAIN SELECT 1 FROM prospects_contactaddress WHERE {expression} = 'example.com'"
+        )
         assert "address_by_mail_domain" in str(cursor.fetchall())
 
 
