@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
+from email.message import EmailMessage
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
 from rest_framework.test import APIClient
 
 from campaigns import access
-from pitches import journal, outreach, reaping, resolving, sending, settling, stopping
+from pitches import inbox, journal, outreach, reaping, resolving, sending, settling, stopping
 from pitches.channels import Channel, OutcomeUnknown, Receipt, capture
 from pitches.channels.capture import CaptureChannel
-from pitches.models import FollowUpTask, IncomingMessage, Message
+from pitches.models import FollowUpTask, IncomingMessage, Message, ReviewTask
 from tests.clock import MONDAY
-from tests.factories import EventFactory, IncomingMessageFactory, UserFactory
+from tests.factories import EventFactory, IncomingMessageFactory, MessageFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -100,6 +103,27 @@ def test_a_reply_to_it_proves_that_it_arrived(desk):
     assert message.resolution.startswith("inbox: ")
 
 
+def test_an_answer_to_an_earlier_mail_proves_nothing_of_a_later_one(desk):
+    """Joined by who wrote it alone, an answer may mean any of our mails to that person."""
+    pitch = desk.sent_pitch()
+    unsure = MessageFactory(
+        pitch=pitch,
+        number=1,
+        step=pitch.sequence.steps.get(number=1),
+        sender=desk.sender,
+        status="unknown",
+        send_mode="capture",
+        to_address=pitch.address.value,
+        approved_sha256="0" * 64,
+        handed_at=MONDAY + 48 * HOUR,
+        counted_at=MONDAY + 48 * HOUR,
+    )
+    IncomingMessageFactory(answers=unsure, pitch=pitch, matched_by="address")
+    assert resolving.look_for_evidence(now=MONDAY + 49 * HOUR).open == 1
+    IncomingMessageFactory(answers=unsure, pitch=pitch, matched_by="message-id")
+    assert resolving.look_for_evidence(now=MONDAY + 49 * HOUR).sent == 1
+
+
 def test_what_a_provider_delivered_was_sent_and_what_it_queued_says_nothing(desk):
     message = lost(desk)
     EventFactory(message=message, kind="queued")
@@ -165,6 +189,36 @@ def test_no_path_sends_a_message_of_unknown_fate_again(desk, staff_api, staff):
     assert copies(desk) == 0
 
 
+@pytest.mark.req("REL-6")
+def test_no_path_of_the_api_sends_a_message_of_unknown_fate_again(desk, admin_user):
+    """Every POST and PATCH that takes a pitch, a message, a sender, a task or nothing."""
+    message = lost(desk)
+    client = APIClient()
+    client.force_authenticate(admin_user)
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    ids = {
+        "messages": message.pk,
+        "pitches": message.pitch_id,
+        "senders": message.sender_id,
+        "campaigns": desk.campaign.pk,
+        "review-tasks": ReviewTask.objects.latest("pk").pk,
+    }
+    called = 0
+    for path, methods in paths.items():
+        row = next((pk for name, pk in ids.items() if f"/{name}/" in path), 1)
+        url = re.sub(r"{\w+}", str(row), path)
+        for method in {"post", "patch", "put"} & set(methods):
+            if url.endswith(("/send_again/", "/mark_sent/")):
+                continue  # an admin's word, which REL-7 is about
+            getattr(client, method)(url, {"reason": "because"}, format="json")
+            called += 1
+    sending.send_due(now=MONDAY + timedelta(days=1))
+    message.refresh_from_db()
+    assert called > 40
+    assert message.status == "unknown"
+    assert capture.find(desk.sender, message.message_id) is None
+
+
 # -- an admin's word ---------------------------------------------------------------------------
 
 
@@ -201,6 +255,53 @@ def test_sent_again_after_a_stop_it_stays(desk, admin_user):
     resolving.send_again(message, by=admin_user, reason=WHY, now=now)
     assert sending.send_due(now=now).sent == 0
     assert copies(desk) == 0
+
+
+@pytest.mark.req("REL-7")
+def test_an_answer_to_the_first_copy_keeps_the_second_one_back(desk, admin_user):
+    """It waits in the queue again, and the first copy had arrived after all."""
+    message = lost(desk)
+    now = MONDAY + 2 * HOUR
+    resolving.send_again(message, by=admin_user, reason=WHY, now=now)
+    answer = EmailMessage()
+    answer["From"] = "a.colleague@example.com"
+    answer["To"] = desk.sender.address
+    answer["Subject"] = "Re: your mail"
+    answer["Message-ID"] = "<answer@example.com>"
+    answer["In-Reply-To"] = f"<{message.message_id}>"
+    answer.set_content("Yes, let us talk on Thursday.")
+    incoming = inbox.take_in_reported(desk.sender, bytes(answer), source="imap", now=now)
+    assert incoming is not None
+    assert (incoming.pitch, incoming.answers) == (message.pitch, message)
+    assert sending.send_due(now=now + HOUR).sent == 0
+    assert copies(desk) == 0
+
+
+@pytest.mark.req("REL-7")
+def test_the_answer_may_name_no_id_and_keeps_the_second_copy_back_too(desk, admin_user):
+    message = lost(desk)
+    now = MONDAY + 2 * HOUR
+    resolving.send_again(message, by=admin_user, reason=WHY, now=now)
+    answer = EmailMessage()
+    answer["From"] = message.to_address
+    answer["To"] = desk.sender.address
+    answer["Subject"] = f"Re: {message.subject}"
+    answer.set_content("Yes, let us talk on Thursday.")
+    inbox.take_in_reported(desk.sender, bytes(answer), source="imap", now=now)
+    assert sending.send_due(now=now + HOUR).sent == 0
+    assert copies(desk) == 0
+
+
+@pytest.mark.req("REL-7")
+def test_what_is_proven_to_have_gone_out_is_not_sent_again(desk, admin_user):
+    """The worker had stood still; its answer came between the page and the button."""
+    message = lost(desk)
+    settling.note_reply(message, journal.ACCEPTED, 250, now=MONDAY)
+    now = MONDAY + 2 * HOUR
+    with pytest.raises(resolving.NotResolvable, match="acceptance"):
+        resolving.send_again(message, by=admin_user, reason=WHY, now=now)
+    assert journal.outcome_of(message.message_id) == journal.ACCEPTED
+    assert sending.send_due(now=now).sent == 0
 
 
 # -- doors -------------------------------------------------------------------------------------
