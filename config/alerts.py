@@ -10,15 +10,13 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from email.errors import MessageError
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMessage
 from django.db.models import F, QuerySet
 
-from config import http
+from config import http, mail
 from config.cards import Card, figure
 from config.db import database_now
 from config.doctor import Finding, examiner
@@ -136,12 +134,10 @@ def _tell(batch: list[Alert], *, now: datetime) -> bool:
 
 def _by_mail(batch: list[Alert]) -> None:
     """The system's own mail, which marks itself as automatic (RFC 3834)."""
-    mail = EmailMessage(_subject(batch), "\n".join(_lines(batch)), to=settings.ALERT_EMAILS)
     try:
-        mail.send()
-    except (OSError, ValueError, MessageError) as e:  # smtplib's errors are OSErrors
-        # Not its words: a server may repeat the login in them.
-        raise NotTold(f"the mail server did not take it ({type(e).__name__})") from e
+        mail.send(_subject(batch), "\n".join(_lines(batch)), to=settings.ALERT_EMAILS)
+    except mail.NotTaken as e:
+        raise NotTold(str(e)) from e
 
 
 def _subject(batch: list[Alert]) -> str:

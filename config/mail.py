@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from email.errors import MessageError
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,19 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 # RFC 3834 section 5, and the word for it that Exchange knows.
 MARKS = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+
+
+class NotTaken(Exception):
+    """The mail server did not take a mail of ours; says why, without the server's own words."""
+
+
+def send(subject: str, text: str, *, to: Sequence[str]) -> None:
+    """Mail something that the system says of itself. Raises NotTaken."""
+    try:
+        EmailMessage(subject, text, to=to).send()
+    except (OSError, ValueError, MessageError) as e:  # smtplib's errors are OSErrors
+        # A server may repeat the login in what it answers.
+        raise NotTaken(f"the mail server did not take it ({type(e).__name__})") from e
 
 
 class Automatic(BaseEmailBackend):
