@@ -75,13 +75,13 @@ def put(candidate: Candidate, content: bytes) -> None:
     if not _holds(name, sha256):
         default_storage.delete(name)  # half of it, from a worker that died
         default_storage.save(name, ContentFile(content))
-    candidate.resume = name  # type: ignore[assignment]
+    candidate.resume = name
     candidate.resume_sha256, candidate.resume_size = sha256, len(content)
 
 
 def take_away(candidate: Candidate) -> None:
     """No resume any more; the file stays, for what was sent with it. The caller saves."""
-    candidate.resume = ""  # type: ignore[assignment]
+    candidate.resume = ""
     candidate.resume_sha256, candidate.resume_size = "", None
 
 

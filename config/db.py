@@ -6,6 +6,7 @@ Named transitions, closed lists, scores, canonical keys.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
@@ -30,7 +31,7 @@ class WrongStatus(Exception):
 class StatefulQuerySet(models.QuerySet[Any]):
     def move(self, to: str, **fields: Any) -> int:
         """Move every row of this set whose status allows it; answer how many moved."""
-        allowed = self.model.MOVES[to]  # type: ignore[attr-defined]
+        allowed = self.model.MOVES[to]
         return self.filter(status__in=allowed).update(status=to, **fields)
 
 
@@ -134,8 +135,9 @@ def exactly_one_of(*fields: str, name: str) -> models.CheckConstraint:
     return models.CheckConstraint(condition=condition, name=name)
 
 
-def database_now() -> Any:
+def database_now() -> datetime:
     """The database's clock, which governs leases and stops whatever the hosts' clocks say."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
+        now: datetime = cursor.fetchone()[0]
+        return now

@@ -111,7 +111,8 @@ def told(error: BaseException, host: str) -> tuple[str, bool]:
 
 def _beneath(error: BaseException) -> Iterator[BaseException]:
     """The exception and everything it wraps."""
-    seen, waiting = set(), [error]
+    seen: set[int] = set()
+    waiting: list[object] = [error]
     while waiting:
         each = waiting.pop()
         if not isinstance(each, BaseException) or id(each) in seen:

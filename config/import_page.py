@@ -204,7 +204,9 @@ class WithImport:
     def has_import_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perms(self.import_page.permissions))
 
-    @action(description="Import", url_path="open-import", permissions=["import"], icon="upload")
+    @action(  # type: ignore[untyped-decorator]
+        description="Import", url_path="open-import", permissions=["import"], icon="upload"
+    )
     def open_import(self, request: HttpRequest) -> HttpResponseRedirect:
         return redirect(f"admin:{self._import_name()}")
 

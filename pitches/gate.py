@@ -120,7 +120,7 @@ def _mine(message: Message, *, now: datetime) -> Message:
 
     One that came too late and was not yet missed goes straight back into the queue.
     """
-    fresh = situations.readable(
+    fresh: Message | None = situations.readable(
         Message.objects.select_for_update(of=("self",)).filter(
             pk=message.pk,
             status=Message.Status.CLAIMED,

@@ -224,6 +224,7 @@ def _decide_match(
 
     The match follows once the campaign's policy is met. Any no is a no.
     """
+    assert task.match_id is not None
     match = Match.objects.select_for_update().select_related("campaign").get(pk=task.match_id)
     side = "staff" if by.is_staff else "client"
     _check_turn(match, side)
@@ -299,11 +300,18 @@ def shown(task: ReviewTask) -> str:
     return fingerprints.digest(json.dumps(told))
 
 
-def _lock_pitch(pitch_id: int | None) -> Pitch:
+def _lock_pitch(pitch_id: int) -> Pitch:
     """The pitch under its person's lock, as stops and the gate take it; then its messages."""
     pitch = Pitch.objects.select_related("address").get(pk=pitch_id)
     stopping.lock_person(pitch.address.contact_id)
-    return Pitch.objects.select_for_update().get(pk=pitch_id)
+    locked: Pitch = Pitch.objects.select_for_update().get(pk=pitch_id)
+    return locked
+
+
+def _pitch_of(task: ReviewTask) -> Pitch:
+    """As it is now; the task may have been read before its rows were locked."""
+    assert task.pitch_id is not None
+    return Pitch.objects.get(pk=task.pitch_id)
 
 
 def chosen(message: Message, variants: Mapping[int, int]) -> Variant | None:
@@ -325,7 +333,7 @@ def _freeze(
     policy: str = "",
 ) -> str:
     """Fix the words of all drafts of a held task; the hash over them is what was decided on."""
-    pitch = Pitch.objects.get(pk=task.pitch_id)
+    pitch = _pitch_of(task)
     drafts = drafts_of(task)
     if not drafts:
         raise WrongStatus(task, "approved", "without a draft: there is nothing left to approve")
@@ -395,7 +403,7 @@ def _reject_words(task: ReviewTask, *, reason: str, now: datetime) -> None:
     decision kept. Where something is out, only the drafts in question are canceled, and the
     later steps go on without them.
     """
-    pitch = Pitch.objects.get(pk=task.pitch_id)
+    pitch = _pitch_of(task)
     messages = Message.objects.filter(pitch=pitch)
     is_first = task.message is None or task.message.number == 0
     if is_first and not messages.filter(status__in=Message.COUNTED).exists():
@@ -452,7 +460,7 @@ def withdraw(task: ReviewTask, *, by: User) -> ReviewTask:
             raise WrongStatus(task, "withdrawn", _decided_how(task))
         if task.kind == ReviewTask.Kind.MATCH:
             return _withdraw_match(task)
-        pitch = Pitch.objects.get(pk=task.pitch_id)
+        pitch = _pitch_of(task)
         messages = _messages_of(task, pitch)
         may = (Message.Status.APPROVED, Message.Status.QUEUED)
         late = [message for message in messages if message.status not in may]
@@ -477,6 +485,7 @@ def _messages_of(task: ReviewTask, pitch: Pitch) -> list[Message]:
 
 
 def _withdraw_match(task: ReviewTask) -> ReviewTask:
+    assert task.match_id is not None
     match = Match.objects.select_for_update().get(pk=task.match_id)
     match.move(
         Match.Status.TO_REVIEW,

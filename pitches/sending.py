@@ -135,11 +135,9 @@ def _claim(
         row = cursor.fetchone()
     if row is None:
         return None
-    return (
-        Message.objects.select_related(*situations.NEEDED)
-        .defer(*situations.UNREAD)
-        .get(pk=row[0])
-    )
+    with_all = Message.objects.select_related(*situations.NEEDED).defer(*situations.UNREAD)
+    message: Message = with_all.get(pk=row[0])
+    return message
 
 
 def _deliver(

@@ -56,7 +56,7 @@ def lock_for_sending(message: Message) -> None:
     """
     pitch = message.pitch
     contact = pitch.address.contact
-    organizations = {pitch.lead.organization_id, contact.organization_id} - {None}
+    theirs = {pitch.lead.organization_id, contact.organization_id}
     shared = _counted_by_nobody()
     _take(
         [
@@ -64,7 +64,7 @@ def lock_for_sending(message: Message) -> None:
             _rows(Client, [pitch.campaign.client_id], "FOR SHARE"),
             _rows(Campaign, [pitch.campaign_id], "FOR SHARE"),
             _rows(Contact, [contact.pk], "FOR NO KEY UPDATE"),
-            _rows(Organization, organizations, "FOR NO KEY UPDATE"),
+            _rows(Organization, (pk for pk in theirs if pk), "FOR NO KEY UPDATE"),
             *_scopes(
                 [pitch.campaign_id], [mail_domain(pitch.address)], "limit all", shared=shared
             ),
@@ -272,11 +272,20 @@ def cancel_messages(messages: QuerySet[Message], *, reason: str) -> int:
 
     What another sender holds is asked back: see ``delegating`` (REL-37).
     """
-    messages.filter(status=Message.Status.DELEGATED, stop_requested_at__isnull=True).update(
-        stop_requested_at=database_now()
-    )
+    _ask_back(messages)
     return messages.filter(status__in=Message.BEFORE_HANDING).update(
         status=Message.Status.CANCELED, canceled_reason=reason[:300], **LET_GO
+    )
+
+
+def ask_back(message: Message) -> None:
+    """Another sender got hold of what was stopped meanwhile: it is to leave it (REL-37)."""
+    _ask_back(Message.objects.filter(pk=message.pk))
+
+
+def _ask_back(messages: QuerySet[Message]) -> None:
+    messages.filter(status=Message.Status.DELEGATED, stop_requested_at__isnull=True).update(
+        stop_requested_at=database_now()
     )
 
 

@@ -373,7 +373,7 @@ def _linked(text: str) -> str:
 def _thread_subject(message: Message) -> str:
     """The subject of the pitch's first message: its frozen one, else that of its variant."""
     firsts = Message.objects.filter(pitch=message.pitch_id, number=0)
-    first = firsts.exclude(status=Message.Status.CANCELED).first()
+    first: Message | None = firsts.exclude(status=Message.Status.CANCELED).first()
     if first is None:
         return ""
     if first.subject and first.status != Message.Status.DRAFT:

@@ -97,7 +97,9 @@ class TopSerializer(Share):
 
 
 class VariantShareSerializer(Share):
-    label = serializers.CharField(allow_blank=True, help_text="Its tone or template.")
+    label = serializers.CharField(  # type: ignore[assignment]  # a field of this name
+        allow_blank=True, help_text="Its tone or template."
+    )
 
 
 class AnalyticsSerializer(serializers.Serializer):

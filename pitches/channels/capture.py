@@ -145,7 +145,7 @@ def arrived(sender: Sender, *, after: int) -> list[Arrived]:
 
 
 def _files(box: mailbox.Maildir) -> list[tuple[Path, str]]:
-    root = Path(box._path)  # type: ignore[attr-defined]
+    root = Path(box._path)
     return [
         (path, path.name.split(":")[0])
         for part in ("new", "cur")

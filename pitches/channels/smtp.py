@@ -40,7 +40,7 @@ class SmtpChannel(Channel):
     def open(self, letter: Letter) -> None:
         """Connect if need be, then MAIL, RCPT and DATA, up to the 354."""
         smtp = self._connected()
-        smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
+        _wait_at_most(smtp, settings.EMAIL_COMMAND_TIMEOUT)
         self._begun = True
         faults.point("P3")
         try:
@@ -59,13 +59,13 @@ class SmtpChannel(Channel):
         """Body and final dot. From the first byte of the dot only a definite answer counts."""
         smtp = self._smtp
         assert smtp is not None
-        smtp.sock.settimeout(settings.EMAIL_DATA_TIMEOUT)
+        _wait_at_most(smtp, settings.EMAIL_DATA_TIMEOUT)
         try:
             for part in faults.parted("P8", _dotted(letter.as_bytes())):
                 smtp.send(part)
             faults.point("P9")
             code, answer = smtp.getreply()
-            smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
+            _wait_at_most(smtp, settings.EMAIL_COMMAND_TIMEOUT)
         except (OSError, smtplib.SMTPException) as e:
             self.close()
             raise OutcomeUnknown(f"no answer after the message was handed over: {e}") from e
@@ -147,8 +147,7 @@ class SmtpChannel(Channel):
         return smtp
 
     def _introduce(self, smtp: smtplib.SMTP, context: ssl.SSLContext) -> None:
-        assert smtp.sock is not None
-        smtp.sock.settimeout(settings.EMAIL_COMMAND_TIMEOUT)
+        _wait_at_most(smtp, settings.EMAIL_COMMAND_TIMEOUT)
         smtp.ehlo_or_helo_if_needed()
         if self.sender.smtp_security == Sender.Security.STARTTLS:
             smtp.starttls(context=context)
@@ -179,6 +178,11 @@ class SmtpChannel(Channel):
             and any(text.startswith(mark) for mark in NO_SUCH_ADDRESS),
             code=code,
         )
+
+
+def _wait_at_most(smtp: smtplib.SMTP, seconds: float) -> None:
+    assert smtp.sock is not None
+    smtp.sock.settimeout(seconds)
 
 
 def check(sender: Sender) -> str:

@@ -50,7 +50,7 @@ def cascade_unless_gone_out(
     """
     gone_out = messages.filter(status__in=Message.COUNTED).exclude(send_mode=SendMode.CAPTURE)
     if kept := list(gone_out[:100]):
-        raise models.ProtectedError("A message of it was sent.", kept)
+        raise models.ProtectedError("A message of it was sent.", set(kept))
     models.CASCADE(collector, field, messages, using)
 
 
@@ -121,7 +121,8 @@ class Message(Stateful):
         # claimed -> unknown: the journal says it went out, the database has forgotten
         unknown=[Status.CLAIMED, Status.HANDING],
         assumed_sent=[Status.UNKNOWN],
-        delegated=[Status.HANDING],
+        # unknown -> delegated: the other sender says that it has it
+        delegated=[Status.HANDING, Status.UNKNOWN],
         # delegated -> canceled: the other sender confirmed that it will not send it
         canceled=(*BEFORE_HANDING, Status.DELEGATED),
         expired=[Status.APPROVED, Status.QUEUED, Status.CLAIMED],
@@ -233,7 +234,7 @@ class Message(Stateful):
     canceled_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects = MessageQuerySet.as_manager()
+    objects = MessageQuerySet.as_manager()  # type: ignore[misc]  # knows more than its base
 
     class Meta:
         ordering = ["pitch", "number", "pk"]

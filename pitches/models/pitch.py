@@ -86,7 +86,7 @@ class Pitch(Stateful):
     replied_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
-    objects = PitchQuerySet.as_manager()
+    objects = PitchQuerySet.as_manager()  # type: ignore[misc]  # knows more than its base
 
     class Meta:
         verbose_name_plural = "pitches"

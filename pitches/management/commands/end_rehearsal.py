@@ -37,8 +37,8 @@ class Command(BaseCommand):
             else rehearsals.end(now=timezone.now(), by=by)
         )
         if options["json"]:
-            told = {"dry_run": options["dry_run"], **found.counts(), "log": found.log}
-            self.stdout.write(json.dumps(told))
+            answer = {"dry_run": options["dry_run"], **found.counts(), "log": found.log}
+            self.stdout.write(json.dumps(answer))
             return
         for line in found.log:
             self.stdout.write(line)
