@@ -7,7 +7,6 @@ changed before, so everything may be repeated (REL-20..REL-22, S000-066).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +23,7 @@ from django.db.models.functions import Length
 from config.text import clean_line, clean_text
 from pitches import callbacks, inbox, settling, sources, texting, tracking
 from pitches.callbacks import BadAddress
+from pitches.channels import name_of_answer
 from pitches.models import Event, IncomingMessage, Message, Sender, WebhookDelivery
 from pitches.sources import Delivered, Part, Reply, Report, Source, Unreadable
 from pitches.tracking import Origin, Recorded, record_trouble
@@ -385,7 +385,7 @@ def name_of(reply: Reply) -> str:
     """The Message-ID of an answer that a provider names by an id of its own; else empty."""
     if not reply.provider_id:
         return ""
-    return f"{hashlib.sha256(reply.provider_id.encode()).hexdigest()[:32]}@reported.invalid"
+    return name_of_answer(reply.provider_id)
 
 
 def as_mail(report: Report, reply: Reply, sender: Sender, message: Message | None) -> bytes:

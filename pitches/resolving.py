@@ -29,6 +29,8 @@ DECIDED_AFTER = timedelta(hours=2)
 # Without evidence it counts as sent from then on, everywhere.
 ASSUMED_AFTER = timedelta(hours=72)
 SHORTEST_REASON = 10
+# How an incoming mail was joined, where it named the very message that it answers.
+NAMES_IT = ("message-id", "way out")
 
 
 class NotResolvable(Exception):
@@ -42,6 +44,8 @@ class Evidence:
     source: str
     sentence: str
     went_out: bool | None = None
+    # what the place said, where another sender holds it and sends it when it likes
+    taken_over: Receipt | None = None
 
 
 def unknown() -> QuerySet[Message]:
@@ -74,14 +78,23 @@ def _journal(message: Message) -> Evidence:
     except journal.JournalUnavailable as e:
         return Evidence("send journal", f"The journal cannot be read: {e}.")
     if outcome == journal.ACCEPTED:
-        return Evidence("send journal", "The journal has the server's acceptance.", True)
+        sentence = "The journal has the server's acceptance."
+        receipt = Receipt(sentence, delegated=True) if settling.is_delegated(message) else None
+        return Evidence("send journal", sentence, True, receipt)
     if outcome == journal.REFUSED:
         return Evidence("send journal", "The journal has the server's refusal.", False)
     return Evidence("send journal", "The journal has the handing over, and no answer.")
 
 
 def _incoming(message: Message) -> Iterator[Evidence]:
-    for row in IncomingMessage.objects.filter(answers=message).order_by("received_at")[:5]:
+    """What names this message; what only its writer joins to it, if nothing else went there."""
+    rows = IncomingMessage.objects.filter(answers=message)
+    others = Message.objects.filter(
+        pitch__address__contact=message.pitch.address.contact_id, status__in=Message.COUNTED
+    ).exclude(pk=message.pk)
+    if others.exists():
+        rows = rows.filter(matched_by__in=NAMES_IT)
+    for row in rows.order_by("received_at")[:5]:
         kind = row.get_kind_display().lower()
         sentence = (
             f"A mail that answers it came in on {row.received_at:%Y-%m-%d %H:%M}: {kind}."
@@ -136,7 +149,8 @@ def _at_the_provider(message: Message, *, now: datetime) -> Evidence:
         return Evidence(source, f"It was not taken there: {found.reason}", False)
     if found is None:
         return Evidence(source, "Nothing is known of it there.")
-    return Evidence(source, f"It was taken there: {found.answer}", True)
+    taken_over = found if found.delegated else None
+    return Evidence(source, f"It was taken there: {found.answer}", True, taken_over)
 
 
 # -- what follows ------------------------------------------------------------------------------
@@ -175,7 +189,8 @@ def _conclude(
     message: Message, proof: Evidence | None, result: Resolved, *, now: datetime
 ) -> None:
     if proof is not None and proof.went_out:
-        _was_sent(message, f"{proof.source}: {proof.sentence}", by=None, now=now)
+        why = f"{proof.source}: {proof.sentence}"
+        _was_sent(message, why, by=None, now=now, taken_over=proof.taken_over)
         result.sent += 1
     elif proof is not None:
         _was_not_sent(message, f"{proof.source}: {proof.sentence}", now=now)
@@ -191,9 +206,16 @@ def _conclude(
         result.open += 1
 
 
-def _was_sent(message: Message, why: str, *, by: User | None, now: datetime) -> None:
+def _was_sent(
+    message: Message,
+    why: str,
+    *,
+    by: User | None,
+    now: datetime,
+    taken_over: Receipt | None = None,
+) -> None:
     with transaction.atomic():
-        settling.conclude(message, Receipt(why), at=_when(message, now))
+        settling.conclude(message, taken_over or Receipt(why), at=_when(message, now))
         _note(message, why, by=by, now=now)
 
 
@@ -237,11 +259,13 @@ def send_again(message: Message, *, by: User, reason: str, now: datetime) -> Mes
     """An admin takes the risk of a second copy: it goes back into the queue, same Message-ID.
 
     The journal gets the word too, for it would keep the message back otherwise. Everything else
-    is asked anew at the gate. Raises NotResolvable as ``mark_sent`` does.
+    is asked anew at the gate. Raises NotResolvable as ``mark_sent`` does, and where something
+    that is on record here proves that it went out.
     """
     _check(message, reason, now=now)
     with transaction.atomic():
         stopping.lock_person(message.pitch.address.contact_id)
+        _check_not_proven(message)
         try:
             message.move(
                 Message.Status.QUEUED,
@@ -284,3 +308,11 @@ def _check(message: Message, reason: str, *, now: datetime) -> None:
             "Wait until two hours after it was handed over: a worker that stood still may yet "
             "finish it, and evidence may come in."
         )
+
+
+def _check_not_proven(message: Message) -> None:
+    """No server is asked under the person's lock, only what lies here."""
+    known = (_journal(message), *_incoming(message), *_events(message))
+    for each in known:
+        if each.went_out:
+            raise NotResolvable(f"It went out, and is not sent again. {each.sentence}")

@@ -88,6 +88,8 @@ def _settle(
             last_error="",
             **LET_GO,
         )
+        if pitch.status not in Pitch.OPEN:  # stopped while it was being taken over
+            stopping.ask_back(message)
         return
     message.move(
         status,

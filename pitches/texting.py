@@ -20,6 +20,7 @@ from django.db import transaction
 from campaigns.models import Channel
 from config.text import clean_line, clean_text
 from pitches import classification, fingerprints, inbox, stopping
+from pitches.channels.twilio import fingerprint_of_text
 from pitches.models import IncomingMessage, Message, Sender
 from prospects import suppressions
 from prospects.addresses import AddressError, canonical_phone
@@ -151,7 +152,7 @@ def received(
         intent = IncomingMessage.Intent.UNSUBSCRIBE
     incoming, is_new = IncomingMessage.objects.get_or_create(
         sender=sender,
-        raw_sha256=hashlib.sha256(f"twilio:{provider_id}".encode()).hexdigest(),
+        raw_sha256=fingerprint_of_text(provider_id),
         defaults={
             "source": "twilio",
             "from_address": number,

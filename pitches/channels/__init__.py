@@ -8,6 +8,7 @@ the point of no return. In between, with no transaction open on our side, stands
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -69,6 +70,11 @@ class Receipt:
     code: int | None = None
     provider_id: str = ""
     delegated: bool = False
+
+
+def name_of_answer(provider_id: str) -> str:
+    """The Message-ID under which an answer is kept that its provider knows by an id."""
+    return f"{hashlib.sha256(provider_id.encode()).hexdigest()[:32]}@reported.invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,8 @@ class Channel(ABC):
         """Let go of the connection."""
 
     def has_answer(self, letter: Letter, *, since: datetime, now: datetime) -> bool:
-        """Whether an answer of the recipient, given after ``since``, lies at the provider.
+        """Whether an answer of the recipient, given after ``since``, lies at the provider and
+        was not fetched yet. What was fetched has had its consequence.
 
         Raises ChannelError where it cannot be asked; then nothing is handed over either.
         """

@@ -20,10 +20,11 @@ from pitches.channels import (
     Receipt,
     Refused,
     Stopped,
+    name_of_answer,
     options,
     over_http,
 )
-from pitches.models import Sender
+from pitches.models import IncomingMessage, Sender
 
 API = "https://api.instantly.ai/api/v2"
 # Why a 200 took nobody, by Instantly's counters, in its own order of asking.
@@ -75,8 +76,13 @@ class InstantlyChannel(Delegating):
         return Receipt("Instantly has the person", 200, str(found["id"]), delegated=True)
 
     def has_answer(self, letter: Letter, *, since: datetime, now: datetime) -> bool:
-        """Any mail of the person in the campaign, whenever it came."""
-        return bool(self._mails(letter.recipient, kind="received", now=now))
+        """Any mail of the person in the campaign, whenever it came, that is not kept here."""
+        mails = self._mails(letter.recipient, kind="received", now=now)
+        names = {name_of_answer(str(row.get("id") or "")) for row in mails}
+        kept = IncomingMessage.objects.filter(
+            sender__transport=Sender.Transport.INSTANTLY, message_id__in=names
+        )
+        return bool(names.difference(kept.values_list("message_id", flat=True)))
 
     def ask_back(self, recipient: str, *, for_ever: bool, now: datetime) -> None:
         """The block list holds for every campaign of the workspace; else the person leaves

@@ -6,6 +6,7 @@ of it can be read from the list of messages to that number.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +27,7 @@ from pitches.channels import (
     options,
     over_http,
 )
-from pitches.models import Message, Sender
+from pitches.models import IncomingMessage, Message, Sender
 
 API = "https://api.twilio.com/2010-04-01/Accounts"
 # twilio.com/docs/api/errors
@@ -45,6 +46,11 @@ UNDELIVERED: dict[int, str] = {
 # The account, not the message: 20003 login, 20404 no such account.
 OURS = frozenset({401, 402, 403, 404})
 NOT_TAKEN = frozenset({"failed", "canceled"})
+
+
+def fingerprint_of_text(provider_id: str) -> str:
+    """By which a text is kept: it has no bytes of a mail, but Twilio names each."""
+    return hashlib.sha256(f"twilio:{provider_id}".encode()).hexdigest()
 
 
 class TwilioChannel(Channel):
@@ -82,8 +88,13 @@ class TwilioChannel(Channel):
         return _receipt(answer.json())
 
     def has_answer(self, letter: Letter, *, since: datetime, now: datetime) -> bool:
-        """Any text from that number since the day of the first message."""
-        return bool(self._listed("From", letter.recipient, since=since, now=now))
+        """Any text from that number since the day of the first message, not kept here."""
+        texts = self._listed("From", letter.recipient, since=since, now=now)
+        names = {fingerprint_of_text(str(row.get("sid") or "")) for row in texts}
+        kept = IncomingMessage.objects.filter(
+            sender__transport=Sender.Transport.TWILIO, raw_sha256__in=names
+        )
+        return bool(names.difference(kept.values_list("raw_sha256", flat=True)))
 
     def look_up(
         self, letter: Letter, *, since: datetime, now: datetime

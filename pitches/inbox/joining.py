@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from pitches import classification, stopping
 from pitches.models import IncomingMessage, Message, Pitch, Sender
@@ -78,7 +78,11 @@ def join(
 
 
 def _gone_out() -> QuerySet[Message]:
-    return Message.objects.filter(status__in=Message.COUNTED).select_related(
+    return _messages().filter(status__in=Message.COUNTED)
+
+
+def _messages() -> QuerySet[Message]:
+    return Message.objects.select_related(
         "pitch__address__contact", "pitch__campaign__client", "pitch__lead"
     )
 
@@ -87,7 +91,11 @@ def _gone_out() -> QuerySet[Message]:
 
 
 def _by_ids(mail: EmailMessage, found: classification.Classification) -> Joined | None:
-    """In-Reply-To says it best; then any id of ours it names, if all mean one pitch."""
+    """In-Reply-To says it best; then any id of ours it names, if all mean one pitch.
+
+    Whoever names an id has the mail, whatever we believe of it: one that waits to be sent
+    again, or of which an older backup knows nothing, arrived all the same.
+    """
     answered = _ids_in(classification.header(mail, "In-Reply-To"))
     named = [
         *answered,
@@ -101,7 +109,7 @@ def _by_ids(mail: EmailMessage, found: classification.Classification) -> Joined 
     words = [*ids, *(name.partition("@")[0] for name in ids)]
     theirs = [word for word in words if len(word) >= SHORTEST_ID]
     known = list(
-        _gone_out().filter(Q(message_id__in=ids) | Q(provider_id__in=theirs))[:MOST_ROWS]
+        _messages().filter(Q(message_id__in=ids) | Q(provider_id__in=theirs))[:MOST_ROWS]
     )
     direct = [message for message in known if _is_named(message, answered)]
     return _one_or_several(direct or known, "message-id")
@@ -154,8 +162,7 @@ def _one_or_several(messages: list[Message], by: str) -> Joined | None:
 
 
 def _when(message: Message) -> tuple[datetime, int]:
-    assert message.counted_at is not None
-    return message.sent_at or message.counted_at, message.pk
+    return message.sent_at or message.counted_at or message.created_at, message.pk
 
 
 # -- by who wrote it ---------------------------------------------------------------------------
@@ -174,10 +181,13 @@ def _by_writer(
     contacts = ContactAddress.objects.filter(
         kind=ContactAddress.Kind.EMAIL, canonical=canonical
     ).values("contact")
+    counted = Q(status__in=Message.COUNTED, counted_at__gt=now - RECENT)
+    # One that an admin sends again may have arrived the first time.
+    again = Q(status__in=Message.BEFORE_HANDING, resolved_at__gt=now - RECENT)
     to_person = list(
-        _gone_out()
-        .filter(pitch__address__contact__in=contacts, counted_at__gt=now - RECENT)
-        .order_by("-counted_at")[:MOST_ROWS]
+        _messages()
+        .filter(counted | again, pitch__address__contact__in=contacts)
+        .order_by(F("counted_at").desc(nulls_last=True))[:MOST_ROWS]
     )
     if not to_person:
         return None

@@ -10,14 +10,29 @@ import pytest
 import responses
 
 from crm_sync.models import SyncTask
-from pitches import delegating, home, outbox, outreach, sending, settling, stopping
-from pitches.channels import ChannelError, OutcomeUnknown, Refused
+from pitches import (
+    delegating,
+    home,
+    outbox,
+    outreach,
+    resolving,
+    sending,
+    settling,
+    stopping,
+)
+from pitches.channels import (
+    ChannelError,
+    OutcomeUnknown,
+    Receipt,
+    Refused,
+    name_of_answer,
+)
 from pitches.channels.instantly import API, InstantlyChannel
 from pitches.models import Breaker, FollowUpTask, Message, Pitch, Sender
 from prospects import suppressions
 from prospects.models import Suppression
 from tests.clock import MONDAY
-from tests.factories import SenderFactory
+from tests.factories import IncomingMessageFactory, SenderFactory
 from tests.pitches.letters import a_letter
 
 pytestmark = pytest.mark.django_db
@@ -156,11 +171,15 @@ def instantly(desk, settings):
     return desk
 
 
-def delegated(desk) -> Message:
+def queued(desk) -> None:
     desk.match()
     desk.run()
     desk.approve_all()
     outbox.carry_out(outbox.plan(outbox.first_messages(None), now=MONDAY), now=MONDAY)
+
+
+def delegated(desk) -> Message:
+    queued(desk)
     with responses.RequestsMock() as web:
         web.post(f"{API}/leads/add", json=UPLOADED)
         assert sending.send_due(now=MONDAY).sent == 1
@@ -366,3 +385,67 @@ def test_what_we_ask_is_what_instantly_documents(real_data, monkeypatch):
         channel.hand_over(a_letter(sender, thread=MAIL), now=MONDAY)
         channel._call("POST", "block-lists-entries", {"bl_value": "a@example.com"}, now=MONDAY)
     assert len(adapter.seen) == 5
+
+
+# -- a stop that meets a hand-over -------------------------------------------------------------
+
+
+@pytest.mark.req("REL-37")
+def test_a_stop_while_instantly_takes_it_over_is_asked_for_there(instantly):
+    """The hand-over cannot be stopped any more; what Instantly then holds can."""
+
+    class StoppedMeanwhile(InstantlyChannel):
+        def hand_over(self, letter, *, now):
+            stopping.person_answered(Pitch.objects.get(), reason="answered")
+            return Receipt("Instantly: taken over", 200, LEAD, delegated=True)
+
+    queued(instantly)
+    assert sending.send_due(now=MONDAY, channel_of=StoppedMeanwhile).sent == 1
+    message = Message.objects.get(number=0)
+    assert message.status == "delegated"
+    assert delegating.waiting().get() == message
+
+
+def lost_at_instantly(desk) -> Message:
+    class Silent(InstantlyChannel):
+        def hand_over(self, letter, *, now):
+            raise OutcomeUnknown("no answer after the message was handed over: timed out")
+
+    queued(desk)
+    assert sending.send_due(now=MONDAY, channel_of=Silent).unknown == 1
+    return Message.objects.get(number=0)
+
+
+def test_what_turns_out_to_lie_at_instantly_is_delegated_and_not_sent(instantly):
+    message = lost_at_instantly(instantly)
+    with responses.RequestsMock() as web:
+        rows = [{"id": LEAD, "email": message.to_address, "status": 1}]
+        web.post(f"{API}/leads/list", json={"items": rows})
+        resolving.look_for_evidence(now=MONDAY + HOUR)
+    message.refresh_from_db()
+    assert (message.status, message.sent_at, message.provider_id) == ("delegated", None, LEAD)
+    assert "It was taken there" in message.resolution
+    assert not delegating.waiting().exists()
+
+
+@pytest.mark.req("REL-37")
+def test_a_stop_reaches_what_only_later_turns_out_to_lie_at_instantly(instantly):
+    message = lost_at_instantly(instantly)
+    stopping.person_answered(message.pitch, reason="answered")
+    with responses.RequestsMock() as web:
+        rows = [{"id": LEAD, "email": message.to_address, "status": 1}]
+        web.post(f"{API}/leads/list", json={"items": rows})
+        resolving.look_for_evidence(now=MONDAY + HOUR)
+    assert delegating.waiting().get() == message
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_answer_that_was_fetched_holds_no_follow_up_for_ever(instantly, kept):
+    """An absence notice lies there for good; it has moved the step, and then it goes."""
+    notice = "absent-until-monday"
+    if kept:
+        IncomingMessageFactory(sender=instantly.sender, message_id=name_of_answer(notice))
+    with InstantlyChannel(instantly.sender) as channel, responses.RequestsMock() as web:
+        web.get(f"{API}/emails", json={"items": [{"id": notice}]})
+        letter = a_letter(instantly.sender)
+        assert channel.has_answer(letter, since=MONDAY, now=MONDAY) is not kept

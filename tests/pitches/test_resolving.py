@@ -21,7 +21,7 @@ from pitches.channels import Channel, OutcomeUnknown, Receipt, capture
 from pitches.channels.capture import CaptureChannel
 from pitches.models import FollowUpTask, IncomingMessage, Message, ReviewTask
 from tests.clock import MONDAY
-from tests.factories import EventFactory, IncomingMessageFactory, MessageFactory, UserFactory
+from tests.factories import EventFactory, IncomingMessageFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -106,18 +106,9 @@ def test_a_reply_to_it_proves_that_it_arrived(desk):
 def test_an_answer_to_an_earlier_mail_proves_nothing_of_a_later_one(desk):
     """Joined by who wrote it alone, an answer may mean any of our mails to that person."""
     pitch = desk.sent_pitch()
-    unsure = MessageFactory(
-        pitch=pitch,
-        number=1,
-        step=pitch.sequence.steps.get(number=1),
-        sender=desk.sender,
-        status="unknown",
-        send_mode="capture",
-        to_address=pitch.address.value,
-        approved_sha256="0" * 64,
-        handed_at=MONDAY + 48 * HOUR,
-        counted_at=MONDAY + 48 * HOUR,
-    )
+    unsure = pitch.messages.get(number=1)
+    at = MONDAY + 48 * HOUR
+    Message.objects.filter(pk=unsure.pk).update(status="unknown", handed_at=at, counted_at=at)
     IncomingMessageFactory(answers=unsure, pitch=pitch, matched_by="address")
     assert resolving.look_for_evidence(now=MONDAY + 49 * HOUR).open == 1
     IncomingMessageFactory(answers=unsure, pitch=pitch, matched_by="message-id")
