@@ -86,7 +86,6 @@ def test_where_nobody_answers_everybody_gets_the_whole_sequence(matched):
     assert not Message.objects.exists()
 
 
-@pytest.mark.req("S000-062")
 def test_nobody_who_answers_at_once_is_followed_up(matched):
     found = run(matched, days=8, rates=Rates(replies=1, bounces=0, absences=0, unsubscribes=0))
     assert found.totals["replied"] >= 11
