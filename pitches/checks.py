@@ -9,7 +9,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import DatabaseError, transaction
 
 from config import doctor
-from pitches import deliveries
+from pitches import continuity, deliveries
+from pitches.journal import JournalUnavailable
 
 
 @register(Tags.database)
@@ -42,3 +43,18 @@ def webhooks() -> Iterator[doctor.Finding]:
     if count := deliveries.quarantined().count():
         about = f"{count} deliveries have an event that could not be understood."
         yield doctor.Finding("webhooks", "broken", f"{about} See Webhook deliveries.")
+
+
+@doctor.examiner
+def send_journal() -> Iterator[doctor.Finding]:
+    """Whether it is the one with which this database was sending."""
+    try:
+        cause = continuity.gap()
+    except JournalUnavailable as e:
+        yield doctor.Finding("journal", "broken", f"Nothing goes out: {e}.")
+        return
+    if cause is None:
+        yield doctor.Finding("journal", "ok", "It knows what went out last.")
+        return
+    about = f"Nothing goes out: {cause}. See Backups in docs/operations.md."
+    yield doctor.Finding("journal", "broken", about)

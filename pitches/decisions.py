@@ -148,7 +148,7 @@ class Reason(models.TextChoices):
     # a person's work
     BY_HAND = "by_hand", "By hand: in the list of {owner} {day}."
     # the machine
-    JOURNAL_UNAVAILABLE = "journal_unavailable", "The send journal cannot be written: {cause}."
+    JOURNAL_UNAVAILABLE = "journal_unavailable", "The send journal cannot be used: {cause}."
     JOURNAL_KNOWS_IT = (
         "journal_knows_it",
         "The send journal says that this message was handed over before.",

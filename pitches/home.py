@@ -11,7 +11,8 @@ from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from config.cards import Card, Figure, figure, rows_at
-from pitches import by_hand, delegating, rehearsals
+from pitches import by_hand, continuity, delegating, rehearsals
+from pitches.journal import JournalUnavailable
 from pitches.models import (
     Breaker,
     IncomingMessage,
@@ -27,6 +28,7 @@ from pitches.models import (
 def cards(user: Any, now: datetime) -> list[Card]:
     """Decisions, today's mail, mailboxes, answers; each only for whom may see its rows."""
     return [
+        *(_journal() if user.has_perm("pitches.view_message") else []),
         *(_needs_you(now) if user.has_perm("pitches.view_reviewtask") else []),
         *(_today(now) if user.has_perm("pitches.view_message") else []),
         *(_answers() if user.has_perm("pitches.view_incomingmessage") else []),
@@ -89,6 +91,22 @@ def unvouched() -> int:
     rows = Sender.objects.filter(status=Sender.Status.ACTIVE, transport__in=Sender.BY_MAIL)
     known = rows.only("address", "transport", "dns_report")
     return sum(not sender.is_vouched_for for sender in known)
+
+
+def _journal() -> list[Card]:
+    """Nothing, unless sending waits for the journal."""
+    try:
+        cause: object = continuity.gap()
+    except JournalUnavailable as e:
+        cause = e
+    if cause is None:
+        return []
+    what_to_do = (
+        "Put the right journal back. If it is lost, an admin looks into the Sent folders and "
+        "then begins it anew: manage.py journal --begin-anew."
+    )
+    line = f"The send journal cannot be used: {cause}."
+    return [Card("Nothing goes out", lines=[line, what_to_do])]
 
 
 def _needs_you(now: datetime) -> list[Card]:

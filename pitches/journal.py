@@ -13,8 +13,8 @@ import hmac
 import json
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Container, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from django.conf import settings
 
 INTENT = "intent"
 REPLY = "reply"
+# From here on an admin answers for what the journal does not know of earlier times.
+BEGUN = "begun"
 # What a reply line says became of an intent.
 ACCEPTED = "accepted"
 REFUSED = "refused"
@@ -30,7 +32,7 @@ RELEASED = "released"
 
 
 class JournalUnavailable(Exception):
-    """The journal cannot be written; nothing may be handed over without it."""
+    """The journal cannot be written, read or believed; nothing is handed over without it."""
 
 
 def record_intent(
@@ -54,6 +56,10 @@ def record_intent(
             "mode": mode,
         }
     )
+    with suppress(
+        JournalUnavailable
+    ):  # it stands there; whether it is lost later is to be seen
+        _Index.of(settings.JOURNAL_DIR)
 
 
 def record_reply(
@@ -72,6 +78,13 @@ def record_reply(
             "code": code,
             "mode": mode,
         }
+    )
+
+
+def record_beginning(*, by: str, reason: str, at: datetime) -> None:
+    """Write down who begins it anew, and why. Raises JournalUnavailable."""
+    _append(
+        {"at": at.isoformat(), "phase": BEGUN, "message_id": "", "by": by, "reason": reason}
     )
 
 
@@ -101,6 +114,24 @@ def owner_of_intent(message_id: str) -> str | None:
     return index.owners.get(message_id) if index.outcomes.get(message_id) == INTENT else None
 
 
+def begun_at() -> datetime | None:
+    """When an admin last began it anew, if ever. Raises JournalUnavailable."""
+    return _Index.of(settings.JOURNAL_DIR).begun_at
+
+
+def intents() -> Container[str]:
+    """Every message that was about to be handed over. Raises JournalUnavailable."""
+    return _Index.of(settings.JOURNAL_DIR).owners.keys()
+
+
+def believed() -> set[str]:
+    """In which send modes it was found to know what went out; for the caller to add to.
+
+    Empty again as soon as a part of it is gone. Raises JournalUnavailable.
+    """
+    return _Index.of(settings.JOURNAL_DIR).believed
+
+
 # One thread at a time reads on, or two would skip what each thinks the other has read.
 _READING = threading.Lock()
 
@@ -114,34 +145,51 @@ class _Index:
         self.folder = folder
         self.outcomes: dict[str, str] = {}
         self.owners: dict[str, str] = {}
+        self.begun_at: datetime | None = None
+        self.believed: set[str] = set()
         self.read_to: dict[Path, int] = {}
 
     @classmethod
     def of(cls, folder: Path) -> _Index:
         index = cls._cache.setdefault(folder, cls(folder))
-        index.read_on()
+        if not index.read_on():  # it knows more than the disk does, which is what counts
+            index = cls._cache[folder] = cls(folder)
+            index.read_on()
         return index
 
-    def read_on(self) -> None:
-        """Raises JournalUnavailable for what cannot be read: not knowing is no permission."""
+    def read_on(self) -> bool:
+        """False where a part that was read before is gone.
+
+        Raises JournalUnavailable for what cannot be read: not knowing is no permission.
+        """
         try:
             with _READING:
-                for path in sorted(self.folder.glob("*.jsonl")):
-                    self._read_file(path)
+                paths = sorted(self.folder.glob("*.jsonl"))
+                is_whole = self.read_to.keys() <= set(paths)
+                return is_whole and all([self._read_file(path) for path in paths])
         except (OSError, ValueError, KeyError) as e:
             raise JournalUnavailable(f"it cannot be read: {e!r}"[:200]) from e
 
-    def _read_file(self, path: Path) -> None:
+    def _read_file(self, path: Path) -> bool:
+        begin = self.read_to.get(path, 0)
         with path.open("rb") as file:
-            file.seek(self.read_to.get(path, 0))
+            if os.fstat(file.fileno()).st_size < begin:
+                return False
+            file.seek(begin)
             for raw in file:
                 if not raw.endswith(b"\n"):
                     break
-                line = json.loads(raw)
-                self.outcomes[line["message_id"]] = line.get("outcome") or INTENT
-                if line["phase"] == INTENT:
-                    self.owners[line["message_id"]] = line["owner"]
+                self._note(json.loads(raw))
                 self.read_to[path] = self.read_to.get(path, 0) + len(raw)
+        return True
+
+    def _note(self, line: dict[str, Any]) -> None:
+        if line["phase"] == BEGUN:
+            self.begun_at = datetime.fromisoformat(line["at"])
+            return
+        self.outcomes[line["message_id"]] = line.get("outcome") or INTENT
+        if line["phase"] == INTENT:
+            self.owners[line["message_id"]] = line["owner"]
 
 
 def _append(line: dict[str, Any]) -> None:
