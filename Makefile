@@ -45,7 +45,7 @@ test: lint .tools/browser .tools/imap  ## Run every check and every test
 	@$(PY) -m pytest -n $(WORKERS)
 
 soak: .venv/.dev  ## Run the fault tests at full size
-	@OVERTURE_SOAK=1 $(PY) -m pytest -n $(WORKERS) -m fault
+	@OVERTURE_SOAK=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal -m fault
 
 bench: .venv/.dev  ## Measure
 	@$(PY) -m bench

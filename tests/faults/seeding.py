@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import cycle, islice
 
+from django.db import transaction
+
 from config.db import database_now
 from pitches import fingerprints, situations, unsubscribing
 from pitches.models import FollowUpTask, Message, Pitch, Sender
@@ -32,6 +34,7 @@ def sender_at(port: int, **fields) -> Sender:
     )
 
 
+@transaction.atomic  # no worker that lives already sees them half done
 def sow(
     count: int,
     *,

@@ -21,6 +21,8 @@ from tests.faults.rig import FULL, sized, standing, wait_for
 
 pytestmark = pytest.mark.fault
 
+# Leases: nobody dies here, and a machine under load is no fault.
+A_DESK_S = {"CLAIM_LEASE": 120, "HANDING_LEASE": 900}
 CLOCKS = {"behind": "-2h", "ahead": "+37d", "past 2038": "@2038-01-19 03:14:00"}
 CLOCKS |= {"an hour ahead": "+1h", "a day behind": "-1d"} if FULL else {}
 
@@ -48,7 +50,7 @@ def test_hosts_with_wrong_clocks_send_nothing_twice_and_keep_every_limit(
 ):
     with rigs.rigged([nursery, *skewed], tmp_path / "rig") as rig:
         EmailLimitFactory(organization=None, maximum=3, hours=168)
-        seeds = seeding.sow(sized(40, 300), ports=[rig.port] * 4, organizations=sized(8, 60))
+        seeds = seeding.sow(sized(40, 150), ports=[rig.port] * 4, organizations=sized(8, 30))
         faulty = "P5:kill:0.05,P7:kill:0.05,P10:kill:0.05,P6:wait:0.02"
         for place in range(len(rig.nurseries)):
             rig.spawn(f"clock {place}", nursery=place, faults=faulty)
@@ -56,7 +58,7 @@ def test_hosts_with_wrong_clocks_send_nothing_twice_and_keep_every_limit(
         wrong = violations(rig, cap=3, lost=seeds.messages)
         told(rig, over_limit=len([w for w in wrong if " of 3 by " in w]), lost=len(wrong))
         assert wrong == []
-        assert Message.objects.filter(counted_at__isnull=False).count() == 3 * sized(8, 60)
+        assert Message.objects.filter(counted_at__isnull=False).count() == 3 * sized(8, 30)
 
 
 def test_control_a_worker_that_trusts_a_wrong_clock_breaks_the_limit(
@@ -74,8 +76,9 @@ def test_control_a_worker_that_trusts_a_wrong_clock_breaks_the_limit(
 @pytest.mark.req("REL-15")
 def test_the_same_tick_many_times_at_once_has_the_effect_of_one(rig, told):
     """Two clusters, cron and a button start the same work on the same messages."""
+    rig.settings |= A_DESK_S
     seeds = seeding.sow(sized(30, 50), ports=[rig.port])
-    starts = sized(12, 50)
+    starts = sized(12, 24)
     for start in range(starts):
         rig.spawn(f"start {start}", reaps=start % 2 == 0)
     rig.wait_settled()
@@ -88,9 +91,9 @@ def test_the_same_tick_many_times_at_once_has_the_effect_of_one(rig, told):
 @pytest.mark.req("REL-29")
 def test_a_worker_that_is_asked_to_end_finishes_what_it_holds(rig, told):
     """Asked at any moment, it ends, and nothing is left in anybody's hand."""
-    rig.settings |= {"CLAIM_LEASE": 120, "HANDING_LEASE": 900}
-    rounds, chance = sized(4, 20), random.Random(3)
-    seeds = seeding.sow(sized(40, 600), ports=[rig.port], scripts=["ok", "slow"])
+    rig.settings |= A_DESK_S
+    rounds, chance = sized(3, 20), random.Random(3)
+    seeds = seeding.sow(sized(30, 300), ports=[rig.port], scripts=["ok", "slow"])
     for number in range(rounds):
         names = [f"round {number}, worker {n}" for n in range(3)]
         for name in names:
@@ -129,7 +132,7 @@ def test_a_relay_that_is_down_uses_up_no_attempt_and_fails_nothing(
 ):
     """An hour by the workers' clock: they come back every five minutes and find it down."""
     with rigs.rigged([nursery], tmp_path / "rig") as rig:
-        seeds = seeding.sow(sized(60, 300), ports=[nobody_listens()])
+        seeds = seeding.sow(sized(30, 150), ports=[nobody_listens()])
         for minutes in range(0, 61, sized(20, 6)):
             rig.spawn(f"at {minutes}", ahead=minutes * 60)
             wait_for(lambda m=minutes: all_rest_beyond(m), "the mailbox rests")

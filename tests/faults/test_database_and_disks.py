@@ -24,7 +24,7 @@ from tests.faults.servers import (
 )
 
 pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
-AWAY = sized(2, 60)
+AWAY = sized(2, 30)
 # What a tick later would do, without waiting for it.
 A_TICK_LATER = 61
 
@@ -45,12 +45,12 @@ def some_more_are_sent(count: int) -> None:
 def test_a_database_that_crashes_or_refuses_costs_no_message(nursery, tmp_path, told):
     pause = threading.Event()
     with at_own_server(nursery, tmp_path) as (rig, server):
-        seeds = seeding.sow(sized(80, 600), ports=[rig.port] * 4)
+        seeds = seeding.sow(sized(60, 300), ports=[rig.port] * 4)
         rig.spawn_many(4)
         for _ in range(3):
-            some_more_are_sent(sized(8, 60))
+            some_more_are_sent(sized(6, 30))
             crash(server)
-        for _ in range(sized(3, 20)):
+        for _ in range(sized(3, 10)):
             some_more_are_sent(2)
             say(server, ONE_OF_THEM)
         for closed, opened in (
@@ -80,7 +80,7 @@ def refuses_to_send(rig) -> None:
 def test_without_room_for_the_journal_nothing_leaves_until_there_is(rig, tmp_path, told, what):
     with small_disk(tmp_path / "disk", "size=64k", "nr_inodes=4") as disk:
         journal_at(rig, disk / "journal")
-        seeds = seeding.sow(sized(6, 400), ports=[rig.port] * 2)
+        seeds = seeding.sow(sized(6, 80), ports=[rig.port] * 2)
         make_room = spoil(disk, what)
         rig.spawn_many(2)
         refuses_to_send(rig)
@@ -126,7 +126,7 @@ def spoil(disk, what: str):
 def test_a_full_disk_under_the_database_costs_no_message(nursery, tmp_path, told):
     pause = threading.Event()
     with at_own_server(nursery, tmp_path, disk="size=400m") as (rig, server):
-        seeds = seeding.sow(sized(40, 400), ports=[rig.port] * 4)
+        seeds = seeding.sow(sized(40, 200), ports=[rig.port] * 4)
         rig.spawn_many(4)
         some_more_are_sent(5)
         ballast = fill(server.data.parent)

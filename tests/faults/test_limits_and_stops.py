@@ -9,7 +9,7 @@ import pytest
 
 from config import faults
 from config.db import database_now
-from pitches import sending, stopping
+from pitches import sending, stopping, thresholds
 from pitches.models import FollowUpTask, Message, Pitch, Sender, Stop
 from tests.factories import EmailLimitFactory
 from tests.faults import seeding
@@ -33,7 +33,7 @@ def limited(cap: int) -> None:
 def test_eight_workers_that_race_and_die_keep_every_limit(rig, told):
     limited(3)
     firms = 10
-    seeds = seeding.sow(sized(80, 600), ports=[rig.port] * 4, organizations=firms)
+    seeds = seeding.sow(sized(60, 400), ports=[rig.port] * 4, organizations=firms)
     faulty = ",".join([GAP, *(f"{name}:kill:0.05" for name in ("P5", "P7", "P9", "P10"))])
     rig.spawn_many(8, faults=faulty)
     rig.wait_settled()
@@ -66,7 +66,7 @@ KINDS = sorted(Stop.Kind)
 
 
 def stop_person(kind: str, pitch: Pitch) -> None:
-    """Each kind by the way it comes in, as far as it has one of its own."""
+    """Each kind by the way it comes in; the others are what staff says at the stop's page."""
     contact, reason = pitch.address.contact, f"{kind} in a test"
     match kind:
         case Stop.Kind.REPLY:
@@ -75,6 +75,17 @@ def stop_person(kind: str, pitch: Pitch) -> None:
             stopping.unsubscribed(pitch, source=reason, now=database_now())
         case Stop.Kind.DO_NOT_CONTACT:
             stopping.do_not_contact(contact.organization, reason=reason)
+        case Stop.Kind.COMPLAINT:
+            stopping.complained(pitch, source=reason, now=database_now())
+        case Stop.Kind.HARD_BOUNCE:
+            # a report that comes late, about the first message
+            first = pitch.messages.select_related("pitch__address__contact").first()
+            stopping.address_is_dead(first, now=database_now())
+        case Stop.Kind.SOFT_BOUNCE:
+            until = database_now() + thresholds.SOFT_REST
+            stopping.stop(
+                scope=Stop.Scope.PERSON, kind=kind, reason=reason, contact=contact, until=until
+            )
         case _:
             stopping.stop(scope=Stop.Scope.PERSON, kind=kind, reason=reason, contact=contact)
 
@@ -165,7 +176,7 @@ def stops_among_workers(rig, *, follow_ups: int, stops: int, workers: int, **ord
 
 @pytest.mark.req("REL-16", "REL-4")
 def test_nothing_is_handed_over_after_a_stop_of_any_kind(rig, told):
-    seeds = stops_among_workers(rig, follow_ups=sized(32, 400), stops=sized(24, 250), workers=6)
+    seeds = stops_among_workers(rig, follow_ups=sized(32, 300), stops=sized(24, 250), workers=6)
 
     def is_over():
         inbox_was_read()

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.django_db(transaction=True)]
 def test_a_restored_backup_sends_nothing_again_that_the_journal_knows(nursery, tmp_path, told):
     """Half had gone out when the backup was made, the other half went out after it."""
     with at_own_server(nursery, tmp_path) as (rig, server):
-        half = sized(15, 150)
+        half = sized(15, 60)
         early = seeding.sow(half, ports=[rig.port], prefix="early")
         rig.spawn_many(2)
         rig.wait_settled()
