@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -149,10 +148,16 @@ def _give_back(ids: list[int], *, now: datetime) -> None:
 
 def _undo_answers(*, now: datetime) -> None:
     """What the answers of a rehearsal did to real people's rows."""
-    bounced: dict[str, Any] = {"kind": Stop.Kind.HARD_BOUNCE}
-    people = list(_stops().filter(**bounced).values_list("contact", flat=True))
+    bounced = _stops().filter(kind=Stop.Kind.HARD_BOUNCE)
+    # Only where captured mail went: what is known of a person's other addresses is true.
+    rehearsed = Message.objects.filter(
+        send_mode=SendMode.CAPTURE,
+        pitch__address__contact__in=bounced.values("contact"),
+        bounce_kind=Message.BounceKind.HARD,
+    )
     ContactAddress.objects.filter(
-        contact__in=people, verification=ContactAddress.Verification.INVALID
+        pk__in=rehearsed.values("pitch__address"),
+        verification=ContactAddress.Verification.INVALID,
     ).update(verification=ContactAddress.Verification.UNKNOWN, verified_at=None)
     _stops().update(lifted_at=now)
     _suppressions().delete()

@@ -69,18 +69,14 @@ def store(
             fields, "(a mail that could not be understood)", "not understood", now=now
         )
     except IntegrityError:
-        if _is_known(fields):
+        if IncomingMessage.objects.filter(sender=sender, raw_sha256=sha256).exists():
             return None  # somebody else reads this mailbox too, and was first
-        raise
-
-
-def _is_known(fields: dict[str, Any]) -> bool:
-    rows = IncomingMessage.objects.filter(sender=fields["sender"])
-    by_place = rows.filter(uid_validity=fields["uid_validity"], uid=fields["uid"])
-    has_place = fields["uid"] is not None
-    return (has_place and by_place.exists()) or rows.filter(
-        raw_sha256=fields["raw_sha256"]
-    ).exists()
+        if uid is None:
+            raise
+        # Its place is another mail's: a server that came back from a backup gives its numbers
+        # once more under the same UIDVALIDITY, or what could not be fetched came at last.
+        log.warning("mail %s of sender %s lies where another one lay", uid, sender.pk)
+        return store(sender, None, raw, now=now, validity=None, source=fields["source"])
 
 
 def _store_unread(

@@ -124,6 +124,16 @@ def test_a_new_numbering_is_read_from_its_beginning_and_counts_nothing_twice(hea
     assert sender.inbox_mark == 4
 
 
+def test_a_number_that_is_given_twice_costs_no_mail(desk):
+    """A server that came back from a backup numbers on from there, under the same validity."""
+    result = inbox.Read()
+    for name in ("the first", "another"):
+        raw = f"From: paula@example.com\r\nSubject: {name}\r\n\r\nYes, {name}.\r\n".encode()
+        for _ in range(2):  # the second time it is known
+            inbox.take_in(desk.sender, 7, raw, result, now=MONDAY, validity=1)
+    assert (result.stored, sorted(subjects())) == (2, ["another", "the first"])
+
+
 def test_a_numbering_of_another_mailbox_never_counts_for_this_one(hearing, mailbox):
     """After a rehearsal the mark is that of captured mail, far above every UID."""
     Sender.objects.filter(pk=hearing.sender.pk).update(

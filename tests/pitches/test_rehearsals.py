@@ -18,6 +18,7 @@ from prospects import suppressions
 from prospects.models import Suppression
 from tests.clock import MONDAY
 from tests.digests import of_tables
+from tests.factories import ContactAddressFactory
 
 pytestmark = pytest.mark.django_db
 LATER = MONDAY + timedelta(hours=3)
@@ -120,6 +121,19 @@ def test_what_rehearsed_answers_did_is_undone_and_what_people_said_stays(desk):
     rehearsals.end(now=LATER)
     assert address not in suppressions.suppressed([address])
     assert list(Stop.objects.filter(lifted_at=None)) == [by_hand]
+
+
+def test_a_rehearsed_bounce_says_nothing_of_a_persons_other_addresses(desk):
+    """One of them was known to be dead before anybody rehearsed."""
+    pitch = desk.sent_pitch()
+    dead = ContactAddressFactory(contact=pitch.address.contact, verification="invalid")
+    message = pitch.messages.get(number=0)
+    Message.objects.filter(pk=message.pk).update(bounced_at=MONDAY, bounce_kind="hard")
+    stopping.address_is_dead(message, now=MONDAY)
+    rehearsals.end(now=LATER)
+    dead.refresh_from_db()
+    pitch.address.refresh_from_db()
+    assert (dead.verification, pitch.address.verification) == ("invalid", "unknown")
 
 
 @pytest.mark.req("LAW-6")
