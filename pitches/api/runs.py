@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.shortcuts import get_object_or_404
-from django.utils.timezone import now
 from drf_spectacular.utils import (
     OpenApiExample,
     extend_schema,
@@ -18,6 +17,7 @@ from rest_framework.views import APIView
 
 from campaigns import access
 from campaigns.models import Campaign
+from config.db import database_now
 from config.rest import (
     PerMinute,
     Strict,
@@ -160,8 +160,8 @@ class Trigger(APIView):
         is_dry = yes_or_no(request, "dry_run")
         order = given(RunOrder, request)
         asked = {"campaign": order.get("campaign"), "most": order.get("max_roles")}
-        moment = now()
-        planned = outreach.dry(lambda: self.plan(now=moment, **asked))
+        now = database_now()
+        planned = outreach.dry(lambda: self.plan(now=now, **asked))
         if is_dry:
             return Response(planned.report())
         done = outreach.carry_out(planned, send=False)
@@ -248,6 +248,6 @@ class OutreachResponse(APIView):
             intent=EARLIER_TYPES.get(answer["type"], answer["type"]),
             text=answer.get("text", ""),
             by=access.caller(request),
-            now=now(),
+            now=database_now(),
         )
         return Response(IncomingMessageSerializer(incoming).data)

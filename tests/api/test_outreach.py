@@ -11,8 +11,11 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from config.db import database_now
 from pitches import metrics, outreach, sending
+from pitches.api import runs
 from pitches.channels import capture
 from pitches.models import FollowUpTask, IncomingMessage, Message, Pitch, ReviewTask
 from tests.api.conftest import V1, caller
@@ -40,7 +43,9 @@ PATHS = [
 
 
 @pytest.fixture
-def monday():
+def monday(monkeypatch):
+    """Host and database agree that it is the day of all tests."""
+    monkeypatch.setattr(runs, "database_now", timezone.now)
     with time_machine.travel(MONDAY, tick=False):
         yield MONDAY
 
@@ -293,6 +298,15 @@ def test_the_same_answer_twice_counts_once(as_ada, desk, monday):
         body = {"type": "interested"}
         assert call(as_ada, "post", f"response/{message.pk}/", body).status_code == 200
     assert IncomingMessage.objects.count() == 1
+
+
+@pytest.mark.req("REL-25")
+def test_a_host_with_a_wrong_clock_dates_an_answer_by_the_database(as_ada):
+    message = MessageFactory(status="sent")
+    with time_machine.travel(MONDAY - timedelta(days=400), tick=False):
+        call(as_ada, "post", f"response/{message.pk}/", {"type": "interested"})
+    received_at = IncomingMessage.objects.get().received_at
+    assert abs(received_at - database_now()) < timedelta(minutes=5)
 
 
 @pytest.mark.req("S000-009", "S003-061")
