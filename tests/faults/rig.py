@@ -81,7 +81,7 @@ class Sink:
             stdin=subprocess.PIPE,
         )
         found = folder / "ports.json"
-        wait_for(found.exists, "the sink listens", seconds=30)
+        wait_for(found.exists, "the sink listens")
         self.ports: dict[str, int] = json.loads(found.read_text())
 
     def accepted(self) -> list[dict[str, Any]]:
@@ -175,7 +175,7 @@ class Rig:
             database=self.database,
             **orders,
         )
-        wait_for(lambda: self.listen() or self.living.get(name), f"{name} lives", seconds=60)
+        wait_for(lambda: self.listen() or self.living.get(name), f"{name} lives")
 
     def spawn_many(self, count: int, **orders: Any) -> list[str]:
         names = [f"worker {n}" for n in range(count)]
@@ -207,7 +207,7 @@ class Rig:
             elif news["by"]:
                 self.crashes.append(news)
 
-    def end_all(self, *, seconds: float = 60) -> None:
+    def end_all(self, *, seconds: float = PATIENCE) -> None:
         """Ask every worker to end, and wait until all have."""
         self.listen()
         for name in list(self.living):

@@ -102,7 +102,7 @@ def test_a_worker_that_is_asked_to_end_finishes_what_it_holds(rig, told):
         wait_for(
             lambda goal=goal: len(rig.sink.counts()) >= goal or rig.settled(), "some are out"
         )
-        rig.end_all(seconds=90)
+        rig.end_all()
         in_hand = Message.objects.filter(status__in=["claimed", "handing"])
         assert not in_hand.exists()
     wrong = violations(rig, lost=())

@@ -102,12 +102,13 @@ def test_every_answer_of_a_server_leaves_the_message_where_the_table_says(
 ):
     """A mailbox for every case, at a port of its own."""
     scripts = {case.script: case.script for case in CASES if case.script}
+    patience = 2 * rigs.slowness()
     quick = {
-        "EMAIL_CONNECT_TIMEOUT": 2,
-        "EMAIL_COMMAND_TIMEOUT": 2,
-        "EMAIL_DATA_TIMEOUT": 4,
-        "CLAIM_LEASE": 60,
-        "HANDING_LEASE": 60,
+        "EMAIL_CONNECT_TIMEOUT": patience,
+        "EMAIL_COMMAND_TIMEOUT": patience,
+        "EMAIL_DATA_TIMEOUT": 2 * patience,
+        "CLAIM_LEASE": 120,
+        "HANDING_LEASE": 120,
     }
     with rigs.rigged([nursery], tmp_path / "rig", scripts=scripts, **quick) as rig:
         each = sized(1, 6)
