@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.models import prefetch_related_objects
 
 from config import faults
+from config.encrypted import WrongKey
 from pitches import (
     channels,
     gate,
@@ -136,7 +137,11 @@ def _claim(
     if row is None:
         return None
     with_all = Message.objects.select_related(*situations.NEEDED).defer(*situations.UNREAD)
-    message: Message = with_all.get(pk=row[0])
+    try:
+        message: Message = with_all.get(pk=row[0])
+    except WrongKey:
+        settling.give_back_sealed(row[0], now=now)
+        raise
     return message
 
 

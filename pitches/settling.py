@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from campaigns.models import Step
@@ -321,6 +321,17 @@ def _let_the_mailbox_rest(sender: Sender, until: datetime) -> None:
     Message.objects.filter(
         sender=sender, status=Message.Status.QUEUED, send_at__lt=until
     ).update(send_at=until, hold_reason=Reason.BACK_OFF, hold_until=until)
+
+
+def give_back_sealed(pk: int, *, now: datetime) -> None:
+    """Its sender's secrets open with no key of ours: the claim that was just made counts for
+    nothing, and all of that mailbox waits, so that the others are sent meanwhile.
+    """
+    rows = Message.objects.filter(pk=pk, status=Message.Status.CLAIMED)
+    senders = list(rows.values_list("sender", flat=True))
+    rows.update(status=Message.Status.QUEUED, claims=F("claims") - 1, **LET_GO)
+    for sender in senders:
+        _let_the_mailbox_rest(Sender(pk=sender), now + RETRY_FIRST)
 
 
 def _retry(message: Message, error: str, *, now: datetime) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
+from config.encrypted import WrongKey
 from pitches import outreach, pitching, reaping, sending, stopping
 from pitches.channels import ChannelError, OutcomeUnknown
 from pitches.channels.capture import CaptureChannel
@@ -128,3 +130,24 @@ def test_a_sender_without_a_channel_does_not_keep_the_others_from_sending(desk):
     assert sending.send_due(now=MONDAY, channel_of=channel_of).sent == 1
     first.refresh_from_db()
     assert (first.status, first.hold_reason) == ("queued", "back_off")
+
+
+def test_a_sender_whose_secrets_no_key_opens_costs_no_message_and_holds_up_nobody(
+    desk, approved
+):
+    """As after a restore with another CREDENTIALS_KEY; three such claims were its end."""
+    outreach.carry_out(outreach.plan(now=MONDAY), send=False)
+    first = Message.objects.get(number=0)
+    other = SenderFactory()
+    with connection.cursor() as cursor:
+        sealed = ["sealed", other.pk]
+        cursor.execute("UPDATE pitches_sender SET password = %s WHERE id = %s", sealed)
+    Message.objects.filter(pk=first.pk).update(sender=other)
+    for minutes in range(0, 60, 6):
+        now = MONDAY + timedelta(minutes=minutes)
+        with pytest.raises(WrongKey):
+            sending.send_due(now=now)
+        # the next tick finds nothing of it due, and goes on with the others
+        assert sending.send_due(now=now + timedelta(minutes=1)) == sending.Sent()
+    row = Message.objects.values("status", "claims").get(pk=first.pk)
+    assert row == {"status": "queued", "claims": 0}
