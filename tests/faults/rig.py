@@ -243,7 +243,7 @@ class Rig:
             turn += 1
             if name in halted:
                 continue
-            if pause and turn % 2:
+            if pause and (turn + turn // len(names)) % 2:  # each in turn
                 self.tell(name, "halt")
                 self.pauses += 1
                 halted[name] = time.monotonic() + pause
