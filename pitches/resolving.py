@@ -175,13 +175,17 @@ def look_for_evidence(*, now: datetime, stop: Callable[[], bool] = lambda: False
     for message in unknown():
         if stop():
             break
-        proof = next(
-            (each for each in _evidence(message, now=now) if each.went_out is not None), None
-        )
         try:
+            proof = next(
+                (each for each in _evidence(message, now=now) if each.went_out is not None),
+                None,
+            )
             _conclude(message, proof, result, now=now)
         except WrongStatus:  # somebody decided it in the meantime
             log.info("message %s was resolved by somebody else", message.pk)
+        except Exception:  # foreign answers fail in any way; the others are not to wait for it
+            log.exception("no evidence could be looked for about message %s", message.pk)
+            result.open += 1
     return result
 
 

@@ -29,7 +29,13 @@ def act_on(incoming: IncomingMessage, *, now: datetime) -> None:
         return
     pitch = incoming.pitch
     if pitch is None:
-        _hold_what_it_may_mean(incoming)
+        if incoming.possible_pitches.exists():
+            _hold_what_it_may_mean(incoming)
+        elif incoming.kind == Kind.UNSUBSCRIBE and incoming.source != "capture":
+            # Long after our last mail, or before any: the wish holds for the address.
+            writer = Opened(incoming.from_address, message_key="")
+            source = f"mail of {incoming.received_at:%Y-%m-%d}"
+            stopping.way_out_taken(writer, source=source, now=now)
         return
     match Kind(incoming.kind):
         case Kind.HUMAN_REPLY:

@@ -502,6 +502,19 @@ def test_who_says_no_from_another_address_is_left_alone_at_both(desk):
     assert suppressions.suppressed(both) == dict.fromkeys(both, "unsubscribed")
 
 
+@pytest.mark.req("F-17")
+def test_who_says_no_in_a_mail_that_belongs_to_nothing_is_left_alone_too(desk):
+    """Half a year after our last mail, or from a register in which they found us."""
+    pitch = desk.sent_pitch()
+    said = {"now": MONDAY + 180 * DAY, "source": "imap"}
+    for writer in (pitch.address.value, "stranger@example.org"):
+        raw = mail("Please unsubscribe me.", From=writer)
+        incoming = inbox.take_in_reported(desk.sender, raw, **said)
+        assert (incoming.kind, incoming.pitch) == ("unsubscribe", None)
+        assert suppressions.suppressed([writer]) == {writer: "unsubscribed"}
+    assert Stop.objects.get().contact == pitch.address.contact
+
+
 # -- just in time, over a real mailbox ---------------------------------------------------------
 
 

@@ -150,6 +150,21 @@ def test_proof_that_comes_later_still_counts(desk):
     assert message.status == "sent"
 
 
+def test_one_that_cannot_be_asked_about_keeps_no_other_from_being_settled(desk, monkeypatch):
+    odd, plain = lost(desk), lost(desk, SilentAfterTaking)
+    found = capture.find
+
+    def find(sender, message_id):
+        if message_id == odd.message_id:
+            raise KeyError("id")
+        return found(sender, message_id)
+
+    monkeypatch.setattr(capture, "find", find)
+    result = resolving.look_for_evidence(now=MONDAY + HOUR)
+    plain.refresh_from_db()
+    assert (result.open, result.sent, plain.status) == (1, 1, "sent")
+
+
 # -- nothing sends it again by itself ----------------------------------------------------------
 
 
