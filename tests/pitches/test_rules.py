@@ -39,6 +39,7 @@ CHANGES = [
 @pytest.mark.parametrize(("zone", "sent_at"), CHANGES)
 @pytest.mark.django_db
 def test_follow_ups_are_due_after_elapsed_hours_whatever_the_clocks_do(desk, zone, sent_at):
+    """Scar 20: a due time that is not UTC comes early or late."""
     Campaign.objects.update(time_zone=zone)
     desk.campaign.refresh_from_db()
     desk.sent_pitch(sent_at)

@@ -89,6 +89,7 @@ def test_the_plan_says_which_candidates_stay_behind_and_why(desk):
 
 @pytest.mark.req("S003-003", "S003-004")
 def test_a_candidate_who_was_pitched_to_a_lead_is_not_planned_for_it_again(desk):
+    """Scar 10: a person put back into a segment is mailed again."""
     first = desk.match()
     desk.run()
     other = Campaign.objects.get(pk=desk.campaign.pk)
@@ -642,6 +643,7 @@ def test_rejecting_a_draft_keeps_it_from_being_written_again_until_somebody_asks
 
 
 def test_an_approval_can_be_taken_back_until_the_message_is_claimed(desk):
+    """Scar 21: an approval given by mistake cannot be taken back before the send."""
     desk.match()
     desk.run()
     task = review.approve(ReviewTask.objects.get(), by=desk.reviewer, now=MONDAY)

@@ -416,6 +416,18 @@ def test_no_subject_and_no_name_adds_a_header_or_a_recipient(live, sink, place):
         assert sender.addr_spec == live.sender.address
 
 
+def test_one_refused_in_a_batch_fails_alone_and_the_rest_goes_out_once(live, sink):
+    """Scar 8: one 554, and the whole batch goes out again and again."""
+    messages = queued(live, number=3)
+    sink.answers["DOT"] = "554 5.7.1 no"
+    sink.on_dot = sink.answers.clear
+    for minutes in (0, 10, 60):
+        sending.send_due(now=MONDAY + minutes * MINUTE)
+    statuses = [Message.objects.get(pk=message.pk).status for message in messages]
+    assert sorted(statuses) == ["failed", "sent", "sent"]
+    assert (sink.dots, len(sink.received)) == (3, 2)
+
+
 @pytest.mark.req("SEC-22")
 @pytest.mark.parametrize("address", ["jösé@example.com", "a\r\nRCPT TO:<b@example.com>", "a b"])
 def test_an_address_no_server_could_take_fails_alone(live, sink, address):

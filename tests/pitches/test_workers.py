@@ -195,7 +195,7 @@ def test_killed_after_the_answer_was_noted_it_is_settled_from_the_journal(
 @pytest.mark.req("F-4", "REL-4", "REL-9")
 @pytest.mark.django_db
 def test_a_database_put_back_to_before_the_sending_sends_nothing_again(desk, queued):
-    """The journal is newer than the database, as after a restore."""
+    """Scar 7: a restored snapshot sends again. The journal is newer than the database."""
     before = Message.objects.filter(pk=queued.pk).values().get()
     assert sending.send_due(now=MONDAY).sent == 1
     Message.objects.filter(pk=queued.pk).update(**before)
