@@ -52,7 +52,7 @@ def store(
     sha256 = hashlib.sha256(raw).hexdigest()
     if IncomingMessage.objects.filter(sender=sender, raw_sha256=sha256).exists():
         return None
-    fields = {
+    fields: dict[str, Any] = {
         "sender": sender,
         "source": source or _source(),
         "uid": uid,
