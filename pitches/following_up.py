@@ -76,7 +76,9 @@ def move_on(tasks: list[FollowUpTask], *, now: datetime) -> MovedOn:
             if not _claim(task, now=now):
                 continue
             pitch = (
-                Pitch.objects.select_for_update().select_related("lead").get(pk=task.pitch_id)
+                Pitch.objects.select_for_update(of=("self",))
+                .select_related("lead")
+                .get(pk=task.pitch_id)
             )
             if pitch.status != Pitch.Status.ACTIVE:
                 continue

@@ -225,7 +225,11 @@ def _decide_match(
     The match follows once the campaign's policy is met. Any no is a no.
     """
     assert task.match_id is not None
-    match = Match.objects.select_for_update().select_related("campaign").get(pk=task.match_id)
+    match = (
+        Match.objects.select_for_update(of=("self",))
+        .select_related("campaign")
+        .get(pk=task.match_id)
+    )
     side = "staff" if by.is_staff else "client"
     _check_turn(match, side)
     for name, value in (("decision", decision), ("decided_by", by), ("decided_at", now)):
