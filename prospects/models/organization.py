@@ -103,7 +103,7 @@ class ContactAddressVerification(models.TextChoices):
 
 
 def mail_domain(path: str = "canonical") -> models.Func:
-    """The domain of an address, written as the index has it; ``path`` leads to ``canonical``."""
+    """The domain of an address, as the index has it; ``path`` leads to ``canonical``."""
     return models.Func(
         models.F(path),
         models.Value("@"),
