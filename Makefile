@@ -38,6 +38,13 @@ ifneq ($(DEMO),0)
 endif
 	@exec $(MANAGE) up $(BIND)
 
+# Links, those of opting out among them, lead to the port taken, unless .env says where the desk is.
+ifneq ($(PORT),8000)
+ifeq ($(shell grep -s '^PUBLIC_URL=' $(or $(ENV_FILE),.env)),)
+run: export PUBLIC_URL ?= http://127.0.0.1:$(PORT)
+endif
+endif
+
 stop: .venv/.runtime .env  ## Stop web, workers and the embedded database
 	@$(MANAGE) down
 

@@ -218,8 +218,8 @@ def touches(sequence: Sequence) -> str:
     on = [f"{v.people} on v{v.sequence.version}" for v in reversed(others) if v.people]
     people = f"People stay on their version: {', '.join(on)}." if on else "Nobody is under way."
     number = _moving(sequence).count()
-    campaigns = "campaign takes" if number == 1 else "campaigns take"
-    return f"{people} New pitches of {number} {campaigns} v{sequence.version}."
+    campaigns = "campaign" if number == 1 else "campaigns"
+    return f"{people} New pitches of {number} {campaigns} take v{sequence.version}."
 
 
 def _moving(sequence: Sequence) -> QuerySet[Campaign]:

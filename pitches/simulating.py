@@ -254,6 +254,13 @@ class _Run:
         at = datetime.combine(after.date(), RUN_AT, tzinfo=after.tzinfo)
         return at if at > after else at + DAY
 
+    def _today(self) -> Day:
+        """The day of the clock: what leaves before the daily run belongs to it as well."""
+        date = f"{self.now:%Y-%m-%d}"
+        if not self.result.days or self.result.days[-1].date != date:
+            self.result.days.append(Day(date))
+        return self.result.days[-1]
+
     def _next_event(self) -> datetime | None:
         queued = Message.objects.filter(status=Message.Status.QUEUED, send_at__isnull=False)
         if self.campaign is not None:
@@ -266,8 +273,7 @@ class _Run:
 
     def _daily_run(self) -> None:
         """What the ticks of a day do, in their order; approving comes between."""
-        day = Day(f"{self.now:%Y-%m-%d}")
-        self.result.days.append(day)
+        day = self._today()
         reaping.reap(now=self.now)
         breakers.look_again(now=self.now)
         self._approve()
@@ -300,7 +306,7 @@ class _Run:
         if not ids:
             return
         sent = sending.send_due(now=self.now, seconds=3_600, only=ids)
-        day = self.result.days[-1]
+        day = self._today()
         day.happened["sent"] += sent.sent
         day.happened["failed"] += sent.failed
         rows = Message.objects.filter(pk__in=ids).select_related("sender", "pitch__lead")
@@ -349,7 +355,7 @@ class _Run:
             sender = Sender.objects.get(pk=mail.sender)
             found = inbox.Read()
             inbox.take_in(sender, mail.number, mail.raw, found, now=self.now)
-            self.result.days[-1].happened[mail.what] += 1
+            self._today().happened[mail.what] += 1
 
 
 WORDS = {

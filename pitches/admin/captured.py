@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from pitches import inbox
 from pitches.channels import capture
@@ -31,6 +32,8 @@ ANSWERS = (
     "Yes, this sounds interesting. Can we talk on Thursday?",
     "Could you send me more information, please?",
     "Thank you, but we are not interested.",
+    "Thank you for your message. I am out of the office and back on {day}. "
+    "I will answer when I return.",
     "Please unsubscribe me.",
 )
 
@@ -128,10 +131,15 @@ def letter(request: HttpRequest, sender: int, key: str) -> HttpResponse:
         "title": row.subject,
         "row": row,
         "form": form,
-        "answers": ANSWERS,
+        "answers": [each.format(day=_next_week()) for each in ANSWERS],
         "may_answer": request.user.has_perm(ANSWER),
     }
     return TemplateResponse(request, "admin/desk/letter.html", context)
+
+
+def _next_week() -> str:
+    """The day on which somebody who is away says to be back."""
+    return date_format(timezone.localdate() + timedelta(days=7), "j F Y")
 
 
 def _answered(request: HttpRequest, row: Row, text: str) -> HttpResponse:

@@ -154,7 +154,7 @@ def test_a_plan_is_changed_as_its_next_version_and_published(staff, hands):  # n
     staff.post(reverse("admin:pitches_next_sequence", args=[old.pk]))
     draft = Sequence.objects.get(key=old.key, version=2)
     shown = page(staff, "admin:campaigns_sequence_change", draft.pk).content.decode()
-    assert "People stay on their version: 1 on v1. New pitches of 1 campaign takes v2." in shown
+    assert "People stay on their version: 1 on v1. New pitches of 1 campaign take v2." in shown
     staff.post(reverse("admin:pitches_publish_sequence", args=[draft.pk]))
     hands.campaign.refresh_from_db()
     assert hands.campaign.sequence == draft

@@ -174,7 +174,7 @@ def test_publishing_moves_campaigns_and_leaves_people_where_they_are(hands):  # 
     Step.objects.filter(sequence=draft, number=1).update(delay_hours=72)
     assert presets.sequence("3-step") == old
     assert sequences.touches(draft) == (
-        "People stay on their version: 1 on v1. New pitches of 1 campaign takes v2."
+        "People stay on their version: 1 on v1. New pitches of 1 campaign take v2."
     )
     assert sequences.publish(draft, now=MONDAY) == 1
     assert Campaign.objects.get().sequence == draft
