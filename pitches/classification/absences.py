@@ -87,6 +87,7 @@ _BY_PROGRAM = re.compile(
 # What nobody writes who reads the mail they answer.
 _NOBODY_READ_IT = re.compile(
     r"\burgent|emergency|immediate (assistance|attention|help)|on my return|when i return|"
+    r"(no|little|limited|without|intermittent) access to (my )?e-?mails?|"
     r"upon (my )?"
     r"return|as soon as (i return|i am back|possible)|(not|n't) be (forwarded|read)|thank "
     r"you for your "
@@ -136,8 +137,7 @@ def is_note(subject: str, text: str, *, is_automatic: bool) -> bool:
     return absent and len(_NOBODY_READ_IT.findall(head)) >= 2 and len(text) < 2_500
 
 
-# -- back on
-# ----------------------------------------------------------------------------------------
+# -- back on -----------------------------------------------------------------------------------
 
 _BACK = re.compile(
     r"\b(back|return(ing|s)?|resume|available (again|from)|reachable (again|from)|again|"

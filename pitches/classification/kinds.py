@@ -126,8 +126,7 @@ def _is_nothing_but_a_note(subject: str, written: str) -> bool:
     )
 
 
-# -- by a program
-# ------------------------------------------------------------------------------------
+# -- by a program ------------------------------------------------------------------------------
 
 _ROBOT = re.compile(
     r"^(no-?_?\.?reply|do-?_?not-?_?reply|donotreply|notifications?|notify|alerts?|automat\w*|"

@@ -117,8 +117,7 @@ def inside(part: Message) -> list[Message]:
     return [child for child in payload[:MOST_PARTS] if isinstance(child, Message)]
 
 
-# -- headers
-# ---------------------------------------------------------------------------------
+# -- headers -----------------------------------------------------------------------------------
 
 
 def raw_header(mail: Message, name: str) -> str:
@@ -213,8 +212,7 @@ def ids_in(text: str) -> list[str]:
     return list(dict.fromkeys(name for name in words if "@" in name))[:MOST_REFERENCES]
 
 
-# -- body
-# ------------------------------------------------------------------------------------
+# -- body --------------------------------------------------------------------------------------
 
 
 def part_text(part: Message, most: int = MOST_BODY) -> str:

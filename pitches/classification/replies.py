@@ -13,8 +13,7 @@ import re
 MOST_CHARACTERS = 4_000
 _MOST_LINE = 1_000
 
-# -- what begins a quotation
-# ---------------------------------------------------------------------------------
+# -- what begins a quotation -------------------------------------------------------------------
 
 _WROTE = re.compile(
     r"\b(wrote|writes|schrieb|a écrit|écrit|escribió|escribio|ha scritto|escreveu|schreef|"
@@ -125,8 +124,7 @@ def _is_header_block(lines: list[str], at: int) -> bool:
     return found >= 2 or (found == 1 and "@" in lines[at])
 
 
-# -- what the person wrote
-# ---------------------------------------------------------------------------------
+# -- what the person wrote ---------------------------------------------------------------------
 
 
 def written_by_person(text: str) -> str:
@@ -191,8 +189,7 @@ def _after_quotation(lines: list[str], at: int) -> int:
     return at
 
 
-# -- signature
-# -----------------------------------------------------------------------------------
+# -- signature ---------------------------------------------------------------------------------
 
 _DASHES = re.compile(r"\s*(--|-- |__|_{10,}|—{2,}|–{2,})\s*$")
 _SENT_FROM = re.compile(

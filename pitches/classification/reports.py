@@ -92,8 +92,7 @@ def _parameter(mail: Message, name: str) -> str:
         return ""
 
 
-# -- bounces and delays
-# ------------------------------------------------------------------------------
+# -- bounces and delays ------------------------------------------------------------------------
 
 
 def _delivery(mail: EmailMessage, all_parts: list[Message], report_type: str) -> Report | None:
@@ -223,8 +222,7 @@ def _recipient(value: str) -> str:
     return value.split()[0].strip("<>\"',;()") if value.split() else ""
 
 
-# -- the text in front of what was returned
-# ----------------------------------------------------------------------------------
+# -- the text in front of what was returned ----------------------------------------------------
 
 _COPY_BEGINS = re.compile(
     r"^[ \t>*|]*("
@@ -410,8 +408,7 @@ def _is_delay(subject: str, notice: str) -> bool:
     return bool(_DELAYED.search(head)) and not _FINAL.search(head)
 
 
-# -- whom it names
-# ---------------------------------------------------------------------------------
+# -- whom it names -----------------------------------------------------------------------------
 
 _ADDR = r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w.-]{1,200}\w"
 _ADDRESS = re.compile(_ADDR)
@@ -472,8 +469,7 @@ def _by_library(mail: EmailMessage) -> list[str]:
     return [name.strip("<>") for name in named if "@" in name][:MOST_RECIPIENTS]
 
 
-# -- the mail it is about
-# --------------------------------------------------------------------------------------
+# -- the mail it is about ----------------------------------------------------------------------
 
 _ID_FIELD = re.compile(
     r"^[ \t>|]*(?:message-id|x-overture-id|(?:x-)?original-message-id|"
@@ -514,8 +510,7 @@ def _ids_in_text(text: str) -> list[str]:
     return [name for line in _ID_FIELD.findall(text) for name in ids_in(line)]
 
 
-# -- complaints
-# -----------------------------------------------------------------------------------
+# -- complaints --------------------------------------------------------------------------------
 
 
 def _is_hotmail_complaint(mail: EmailMessage, all_parts: list[Message]) -> bool:

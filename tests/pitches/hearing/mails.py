@@ -26,8 +26,7 @@ def mail(body: str, *headers: str, sender: str = "Ada Moss <ada@show.example.com
     return ("\r\n".join([*head, "", body.replace("\n", "\r\n")])).encode()
 
 
-# -- people
-# ------------------------------------------------------------------------------------------
+# -- people ------------------------------------------------------------------------------------
 
 ANSWERS = [
     "Sounds great, when could she come on?",
@@ -79,8 +78,7 @@ OWN_MAIL = [
     )
 ]
 
-# -- programs
-# ----------------------------------------------------------------------------------------
+# -- programs ----------------------------------------------------------------------------------
 
 _MARKS = [
     ("Auto-Submitted: auto-generated",),
@@ -110,8 +108,7 @@ AUTOMATIC = [
     for marks, (subject, text) in product(_MARKS, _TOLD)
 ]
 
-# -- absences: language, how the day is written, phrases with {day}, and the day they mean
-# ------------------------------------------------------------------------------------------
+# -- absences: language, how the day is written, phrases with {day}, and the day they mean -----
 
 _M = {
     "en": "January February March April May June July August September October November "
@@ -241,8 +238,7 @@ def _absences() -> list[tuple[str, bytes, date]]:
 
 ABSENCES = _absences()
 
-# -- reports of servers: 20 of them, each hard and soft (LAW-20)
-# ---------------------------------------------------------------------------------------
+# -- reports of servers: 20 of them, each hard and soft (LAW-20) -------------------------------
 
 _SERVERS = [
     (

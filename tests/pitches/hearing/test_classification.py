@@ -104,8 +104,7 @@ def test_without_a_date_of_its_own_friday_is_counted_from_now():
     assert classification.classify(mail, own=set()).returns_on is None
 
 
-# -- reports
-# ---------------------------------------------------------------------------------------
+# -- reports -----------------------------------------------------------------------------------
 
 
 @pytest.mark.req("LAW-20")
@@ -200,3 +199,14 @@ def test_a_person_who_forwards_a_bounce_is_a_person():
 )
 def test_a_person_who_speaks_of_absence_or_bounces_has_answered(subject, text):
     assert read(mails.mail(text, f"Subject: {subject}")).kind == KINDS.HUMAN_REPLY
+
+
+def test_an_absence_that_nothing_marks_is_known_by_its_words():
+    """A client that sets no header, or a person who types the note by hand."""
+    text = (
+        "I am out of the office until 4 December 2026 with no access to e-mail.\n"
+        "For urgent matters please contact Lars."
+    )
+    read_as = read(mails.mail(text, "Subject: Re: A guest"))
+    assert read_as.kind == KINDS.OUT_OF_OFFICE
+    assert read_as.returns_on == date(2026, 12, 4)
