@@ -20,6 +20,7 @@ from pitches import (
     connections,
     fingerprints,
     inbox,
+    journal,
     rules,
     sending,
     situations,
@@ -604,7 +605,10 @@ def _sent_for_real(desk, number: int) -> Pitch:
         sequence=desk.campaign.sequence, status="active", send_mode="live",
         first_sent_at=MONDAY,
     )  # fmt: skip
-    MessageFactory(pitch=pitch, status="sent", message_id=f"first-{number}@example.com")
+    sent = MessageFactory(pitch=pitch, status="sent", message_id=f"first-{number}@example.com")
+    journal.record_intent(  # what went out for real stands there
+        sent.message_id, recipient=sent.to_address, owner="", mode="live", at=MONDAY
+    )
     follow_up = MessageFactory(
         pitch=pitch, number=1, status="approved", message_id=f"second-{number}@example.com",
         approved_policy="all",
