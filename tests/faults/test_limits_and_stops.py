@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 
@@ -50,6 +51,9 @@ def test_eight_workers_that_race_and_die_keep_every_limit(rig, told):
     assert len(taken) == firms
 
 
+@pytest.mark.skipif(
+    "OVERTURE_SOAK" not in os.environ, reason="waits for a collision, which may take minutes"
+)
 def test_control_without_a_lock_the_limit_breaks(rig):
     limited(3)
     seeding.sow(24, ports=[rig.port] * 4, organizations=1)
